@@ -1,0 +1,99 @@
+"""Where this process's code runs: in which workspace, notebook, pipeline run and step.
+
+The engine sets environment variables for a step's kernel; in a notebook opened by a person Jupyter Server tells the
+notebook's path. Everything recorded (runs, outputs, model versions) takes its origin from here.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from .workspace import WORKSPACE_VARIABLE, Workspace
+
+PIPELINE_RUN_VARIABLE = "MLOPS_PIPELINE_RUN"
+STEP_VARIABLE = "MLOPS_STEP"
+ATTEMPT_VARIABLE = "MLOPS_ATTEMPT"
+NOTEBOOK_VARIABLE = "MLOPS_NOTEBOOK"
+
+#: MLflow tags that tell a run's origin. The part after the prefix is the field's name in the interface.
+TAG_NOTEBOOK = "mlops.notebook"
+TAG_SNAPSHOT = "mlops.snapshot"
+TAG_COMMIT = "mlops.commit"
+TAG_DIRTY = "mlops.dirty"
+TAG_PIPELINE_RUN = "mlops.pipeline_run"
+TAG_STEP = "mlops.step"
+TAG_ATTEMPT = "mlops.attempt"
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionContext:
+    """Origin of what is recorded now. Strings are empty where they do not apply."""
+
+    workspace: Workspace
+    #: Workspace path of the notebook.
+    notebook: str = ""
+    pipeline_run_id: str = ""
+    step: str = ""
+    #: 1-based; 0 outside a step.
+    attempt: int = 0
+
+    @property
+    def in_step(self) -> bool:
+        """Whether a pipeline step runs this code."""
+        return bool(self.pipeline_run_id and self.step)
+
+    @property
+    def step_key(self) -> str:
+        """``<pipeline run>/<step>``, empty outside a step."""
+        return f"{self.pipeline_run_id}/{self.step}" if self.in_step else ""
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that carry this context into a kernel."""
+        return {
+            WORKSPACE_VARIABLE: str(self.workspace.root),
+            NOTEBOOK_VARIABLE: self.notebook,
+            PIPELINE_RUN_VARIABLE: self.pipeline_run_id,
+            STEP_VARIABLE: self.step,
+            ATTEMPT_VARIABLE: str(self.attempt),
+        }
+
+    def tags(self) -> dict[str, str]:
+        """Return the MLflow tags of this origin (commit and snapshot are added where they are taken)."""
+        tags = {TAG_NOTEBOOK: self.notebook, TAG_PIPELINE_RUN: self.pipeline_run_id, TAG_STEP: self.step}
+        if self.in_step:
+            tags[TAG_ATTEMPT] = str(self.attempt)
+        return {key: value for key, value in tags.items() if value}
+
+
+def current(workspace: Workspace | None = None) -> ExecutionContext:
+    """Return the context of this process.
+
+    Raises :class:`NotAWorkspaceError` where there is no workspace (``workspace`` overrides the search).
+    """
+    found = workspace or Workspace.find()
+    return ExecutionContext(
+        workspace=found,
+        notebook=_notebook(found),
+        pipeline_run_id=os.environ.get(PIPELINE_RUN_VARIABLE, ""),
+        step=os.environ.get(STEP_VARIABLE, ""),
+        attempt=int(os.environ.get(ATTEMPT_VARIABLE) or 0),
+    )
+
+
+def _notebook(workspace: Workspace) -> str:
+    """Return the notebook of this kernel as a workspace path; empty where it can't be known or lies outside."""
+    named = os.environ.get(NOTEBOOK_VARIABLE)
+    if named:
+        return named
+    session = os.environ.get("JPY_SESSION_NAME", "")  # set by Jupyter Server 2: the notebook's path
+    if not session.endswith(".ipynb"):
+        return ""
+    path = Path(session)
+    candidates = [path] if path.is_absolute() else [Path.cwd() / path.name, workspace.root / path, Path.cwd() / path]
+    for candidate in candidates:
+        resolved = candidate.resolve()
+        if resolved.is_file() and workspace.root in resolved.parents:
+            return resolved.relative_to(workspace.root).as_posix()
+    return ""

@@ -1,0 +1,1 @@
+"""The workspace's database: tables, migrations, and the outbox of changes."""

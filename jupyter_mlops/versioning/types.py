@@ -1,0 +1,30 @@
+"""Git state and snapshots as the faces show them."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ..schema import Model
+
+
+class GitStatus(Model):
+    """Where the workspace's repository stands."""
+
+    available: bool = Field(description="Git is installed and the workspace is in a repository.")
+    reason: str = Field("", description="Why not, in words, where it is not available.")
+    branch: str = Field("", description="Current branch; empty: detached or no commit yet.")
+    commit: str = Field("", description="HEAD; empty: no commit yet.")
+    dirty: bool | None = None
+
+
+class Snapshot(Model):
+    """The exact state behind a run, a commit under `refs/mlops/runs/<run id>`."""
+
+    run_id: str
+    commit: str
+    ref: str
+    parent: str = Field(description="HEAD at the time; empty: none.")
+    created_at: float
+    message: str
+    files: int = Field(description="Number of files in it.")
+    left_out: list[str] = Field(description="Files that stayed out because of their size, with the reason.")

@@ -17,8 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import ConfigError, InvalidInputError, from_os_error
 from .i18n import gettext as _
 
-CONFIG_NAME = "mlops.toml"
-
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)

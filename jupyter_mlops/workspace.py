@@ -9,11 +9,15 @@ import os
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .config import CONFIG_NAME, Config, default_config_text, load_config
 from .errors import ConflictError, InvalidInputError, NotAWorkspaceError, PathError, from_os_error
 from .i18n import gettext as _
 
+if TYPE_CHECKING:
+    from .config import Config
+
+CONFIG_NAME = "mlops.toml"
 STATE_NAME = ".mlops"
 #: Set for kernels and processes that work for a workspace, wherever their working directory is.
 WORKSPACE_VARIABLE = "MLOPS_WORKSPACE"
@@ -80,6 +84,8 @@ class Workspace:
         Raises :class:`ConflictError` where it is one already, :class:`ReadOnlyError` or :class:`DiskFullError` where
         nothing can be written (nothing half-made stays behind).
         """
+        from .config import default_config_text
+
         root = Path(folder).resolve()
         config_file = root / CONFIG_NAME
         if config_file.exists():
@@ -127,6 +133,8 @@ class Workspace:
     @cached_property
     def config(self) -> Config:
         """What ``mlops.toml`` says; raises :class:`ConfigError` with line and column where it is wrong."""
+        from .config import load_config  # Pydantic: not for those who only look for the workspace
+
         return load_config(self.root / CONFIG_NAME)
 
     @property

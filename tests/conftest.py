@@ -1,0 +1,78 @@
+"""Fixtures shared by all tests: real workspaces, a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jupyter_mlops.context import (
+    ATTEMPT_VARIABLE,
+    NOTEBOOK_VARIABLE,
+    PIPELINE_RUN_VARIABLE,
+    STEP_VARIABLE,
+)
+from jupyter_mlops.store.database import Database, close_all
+from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
+from tests.servers import PostgresServer
+
+pytest_plugins = ("pytest_jupyter.jupyter_server",)
+
+
+@pytest.fixture(autouse=True)
+def _no_context_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test never works in a workspace, or as a step, that the person who runs the tests happens to be in."""
+    for name in (
+        WORKSPACE_VARIABLE,
+        NOTEBOOK_VARIABLE,
+        PIPELINE_RUN_VARIABLE,
+        STEP_VARIABLE,
+        ATTEMPT_VARIABLE,
+        "JPY_SESSION_NAME",
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_EXPERIMENT_NAME",
+        "MLFLOW_RUN_ID",
+    ):
+        monkeypatch.delenv(name, raising=False)
+    yield
+    close_all()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """A new workspace in a folder with a space and a non-ASCII name."""
+    return Workspace.init(tmp_path / "flüge 2013", name="flights")
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """One PostgreSQL server for the session; the test is skipped only where its programs are not installed."""
+    server = PostgresServer.find(tmp_path_factory.mktemp("postgres"))
+    if server is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have PostgreSQL: `make setup-system` installs it")
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """SQLAlchemy URL of an empty database of its own."""
+    name, url = postgres_server.create_database()
+    yield url
+    close_all()
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def any_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A new workspace database on each kind of server: the same tests run on both."""
+    on_sqlite = request.param == "sqlite"
+    url = f"sqlite:///{tmp_path / 'mlops.db'}" if on_sqlite else request.getfixturevalue("postgres_url")
+    opened = Database(url)
+    yield opened
+    opened.close()

@@ -5,13 +5,22 @@ These models are the contract: OpenAPI is made from them, and the TypeScript typ
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 #: One vocabulary of states for everything that runs.
 Status = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 FINISHED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
+
+#: A measured value. JSON has no NaN and no infinities: they cross as these strings.
+MetricValue = Annotated[
+    float,
+    WithJsonSchema(
+        {"anyOf": [{"type": "number"}, {"type": "string", "enum": ["NaN", "Infinity", "-Infinity"]}]},
+        mode="serialization",
+    ),
+]
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ documentation. A handler is a plain function over a service; it runs in a thread
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,10 +23,11 @@ from typing import Any, Literal
 from ..errors import MlopsError, NotAWorkspaceError
 from ..schema import Model
 from ..workspace import Workspace
+from .areas import PREFIX
+
+__all__ = ["PREFIX", "Call", "Handler", "Method", "Route", "Routes"]
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
-#: Below the server's base URL.
-PREFIX = "jupyter-mlops/api"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,11 @@ class Route:
     def summary(self) -> str:
         """First line of the handler's docstring."""
         return (self.handler.__doc__ or "").strip().split("\n")[0]
+
+    @property
+    def description(self) -> str:
+        """The rest of the handler's docstring."""
+        return inspect.cleandoc(self.handler.__doc__ or "").partition("\n")[2].strip()
 
     @property
     def action(self) -> str:

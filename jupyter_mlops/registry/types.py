@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..schema import Model, Page, PageQuery
+from ..schema import MetricValue, Model, Page, PageQuery
 
 
 class ModelQuery(PageQuery):
@@ -35,7 +35,7 @@ class ModelVersion(Model):
     inputs: list[TensorSpec]
     outputs: list[TensorSpec]
     flavors: list[str]
-    metrics: dict[str, float] = Field(description="Metrics of its run.")
+    metrics: dict[str, MetricValue] = Field(description="Metrics of its run.")
     notebook: str
     snapshot: str
     endpoints: list[str] = Field(description="Endpoints where it answers now.")

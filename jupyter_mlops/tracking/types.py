@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ..schema import Model, Page, PageQuery, Status
+from ..schema import MetricValue, Model, Page, PageQuery, Status
 
 
 class Experiment(Model):
@@ -47,7 +47,7 @@ class RunSummary(Model):
     pipeline_run_id: str = Field(description="Pipeline run it belongs to; empty: none.")
     step: str
     params: dict[str, str]
-    metrics: dict[str, float] = Field(description="Latest value of each metric; NaN and infinities as strings.")
+    metrics: dict[str, MetricValue] = Field(description="Latest value of each metric; NaN and infinities as strings.")
 
 
 class RunPage(Page[RunSummary]):
@@ -84,7 +84,7 @@ class MetricPoint(Model):
 
     step: int
     at: float = Field(description="UTC seconds since the epoch.")
-    value: float
+    value: MetricValue
 
 
 class MetricHistory(Model):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import pwd
 import shutil
 import socket
 import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -89,3 +97,79 @@ class PostgresServer:
         address = f"postgresql://mlops@127.0.0.1:{self.port}/postgres"
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute(statement.encode())
+
+
+@dataclass
+class JupyterProcess:
+    """A real Jupyter server with the extension, as a process of its own that can be killed."""
+
+    root: Path
+    home: Path
+    base_url: str = "/"
+    token: str = "secret-of-the-test"
+    program: str = "server"
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """URL of the server with its base URL."""
+        return f"http://127.0.0.1:{self.port}{self.base_url}"
+
+    def start(self) -> JupyterProcess:
+        """Start it and wait until it answers."""
+        self.port = free_port()
+        self.home.mkdir(parents=True, exist_ok=True)
+        log = (self.home / f"jupyter-{self.port}.log").open("wb")
+        folders = {
+            "JUPYTER_CONFIG_DIR": str(self.home / "config"),
+            "JUPYTER_RUNTIME_DIR": str(self.home / "runtime"),
+            "JUPYTER_DATA_DIR": str(self.home / "data"),
+        }
+        command = [
+            *(sys.executable, "-m", "jupyter", self.program, "--no-browser", "--allow-root", f"--port={self.port}"),
+            *("--ServerApp.port_retries=0", f"--ServerApp.base_url={self.base_url}"),
+            *(f"--IdentityProvider.token={self.token}", f"--ServerApp.root_dir={self.root}"),
+            "--ServerApp.jpserver_extensions={'jupyter_mlops': True}",
+        ]
+        self.process = subprocess.Popen(command, env={**os.environ, **folders}, stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"{self.url}api", timeout=5).read()
+                return self
+            time.sleep(0.05)
+        raise RuntimeError(f"Jupyter did not start:\n{Path(log.name).read_text()}")
+
+    def request(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
+        """Call a route below ``jupyter-mlops/api``; return status and decoded JSON (None for no body)."""
+        question = urllib.parse.urlencode({"workspace": "", **query})
+        request = urllib.request.Request(
+            f"{self.url}jupyter-mlops/api{path}?{question}",
+            data=None if body is None else json.dumps(body).encode(),
+            method=method,
+            headers={"Authorization": f"token {self.token}", "Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                content, status = answer.read(), answer.status
+        except urllib.error.HTTPError as error:
+            content, status = error.read(), error.code
+        return status, json.loads(content) if content else None
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Ask it to stop; kill it if it does not."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                self.kill()

@@ -148,6 +148,13 @@ class WorkerError(MlopsError):
     status = 503
 
 
+class WorkflowError(MlopsError):
+    """A workflow ended with an error that nobody foresaw; ``details`` has ``type`` and ``traceback`` (lines)."""
+
+    code = "workflow-failed"
+    status = 422
+
+
 class ServingError(MlopsError):
     """A model server could not be started, is not reachable, or refused the request."""
 

@@ -168,6 +168,16 @@ def error_codes() -> list[ErrorCode]:
     return sorted(found.values(), key=lambda each: each.code)
 
 
+def server_options() -> list[tuple[str, str, str]]:
+    """``(name, default, help)`` of the server extension's own options in ``jupyter_server_config.py``."""
+    from jupyter_mlops.extension.app import MlopsExtension
+
+    return [
+        (f"{MlopsExtension.__name__}.{name}", repr(trait.default()), trait.help)
+        for name, trait in sorted(MlopsExtension.class_own_traits(config=True).items())
+    ]
+
+
 def openapi() -> dict[str, Any]:
     """The OpenAPI document, as checked in (a contract test holds it equal to the routes)."""
     document: dict[str, Any] = json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))

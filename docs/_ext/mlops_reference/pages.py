@@ -210,6 +210,10 @@ def settings() -> str:
                     ((code(each["command"]), code(" ".join(each["keys"]))) for each in shortcuts),
                 )
             )
+    parts.append("## Options of the server extension\n")
+    parts.append("Set in `jupyter_server_config.py` (`c.MlopsExtension.threads = 16`) or on the command line.\n")
+    rows = ((code(name), code(default), meaning) for name, default, meaning in inventory.server_options())
+    parts.append(table(("option", "default", "meaning"), rows))
     return "\n".join(parts)
 
 
@@ -230,7 +234,8 @@ def http() -> str:
     parts = [
         "# HTTP interface\n",
         MADE,
-        "All paths are below the Jupyter server's base URL. Every request needs the server's token or a login"
+        f"All paths are below `{document['servers'][0]['url']}` at the Jupyter server's base URL. Every request needs"
+        " the server's token or a login"
         " session, and a POST, PUT or DELETE by cookie needs its XSRF token, as for any Jupyter Server interface."
         " The running server gives this document as OpenAPI.\n",
     ]
@@ -244,7 +249,19 @@ def http() -> str:
         for method, path, operation in items:
             parts.append(f"### {method.upper()} `{path}`\n")
             parts.append(from_rst(operation.get("description") or operation.get("summary", "")) + "\n")
-            parts.append(_operation(operation))
+            parts.append(_operation(operation, document))
+    parts.append("## Problems\n")
+    parts.append(
+        "An error is a [ProblemDetails](#problemdetails) of the media type `application/problem+json`. Its `code`"
+        " is one of the [error codes](errors.md).\n"
+    )
+    said = {
+        status: _resolved(answer, document)["description"]
+        for _, _, operation in (item for items in groups.values() for item in items)
+        for status, answer in operation["responses"].items()
+        if status >= "300"
+    }
+    parts.append(table(("status", "meaning"), sorted(said.items())))
     parts.append("## Models\n")
     for name, schema in sorted(schemas.items()):
         parts.append(f"### {name}\n")
@@ -252,7 +269,7 @@ def http() -> str:
     return "\n".join(parts)
 
 
-def _operation(operation: dict[str, Any]) -> str:
+def _operation(operation: dict[str, Any], document: dict[str, Any]) -> str:
     parts = []
     if operation.get("parameters"):
         parts.append(
@@ -269,23 +286,31 @@ def _operation(operation: dict[str, Any]) -> str:
                 ),
             )
         )
-    for media, content in operation.get("requestBody", {}).get("content", {}).items():
-        parts.append(f"Request body ({media}): {_type(content.get('schema', {}))}.\n")
-    parts.append(
-        table(
-            ("status", "answer", "body"),
-            (
-                (status, answer.get("description", ""), _body(answer))
-                for status, answer in operation.get("responses", {}).items()
-                if "description" in answer
-            ),
-        )
-    )
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        parts.append(f"Body: {_type(content.get('schema', {}))}.\n")
+    answers = {status: _resolved(answer, document) for status, answer in operation["responses"].items()}
+    good = [(status, answer) for status, answer in answers.items() if status < "300"]
+    for status, answer in good:
+        parts.append(f"Answers {status}{_body(answer)}.\n")
+    problems = [status for status in answers if status >= "300"]
+    if problems:
+        parts.append("Problems: " + ", ".join(problems) + ".\n")
     return "\n".join(parts)
 
 
+def _resolved(node: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """Follow a ``$ref`` within the document."""
+    while "$ref" in node:
+        target: Any = document
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        node = target
+    return node
+
+
 def _body(answer: dict[str, Any]) -> str:
-    return ", ".join(_type(content.get("schema", {})) for content in answer.get("content", {}).values())
+    types = [_type(content.get("schema", {})) for content in answer.get("content", {}).values()]
+    return " with " + ", ".join(types) if types else " without a body"
 
 
 def _schema(schema: dict[str, Any]) -> str:

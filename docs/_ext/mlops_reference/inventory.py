@@ -230,6 +230,15 @@ def mlflow_tags() -> set[str]:
     return {name for name in strings_matching(r"mlops\.[a-z_]+") if name not in files and not name.endswith((".db",))}
 
 
+def event_schemas() -> list[dict[str, Any]]:
+    """The schemas of what is emitted on Jupyter's event stream."""
+    import yaml
+
+    return [
+        yaml.safe_load(file.read_text(encoding="utf-8")) for file in sorted(PACKAGE.glob("extension/events/*.yaml"))
+    ]
+
+
 def topics() -> tuple[str, ...]:
     """Topics of changes on the event stream."""
     from typing import get_args

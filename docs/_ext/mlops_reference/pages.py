@@ -19,6 +19,7 @@ def all_pages() -> dict[str, str]:
         "cli.rst": cli(),
         "configuration.md": configuration(),
         "errors.md": errors(),
+        "events.md": events(),
         "http.md": http(),
         "magics.md": magics(),
         "pipeline-file.md": pipeline_file(),
@@ -169,6 +170,33 @@ def errors() -> str:
             ),
         )
     )
+
+
+def events() -> str:
+    """The events on Jupyter's event stream."""
+    parts = [
+        "# Change events\n",
+        MADE,
+        "Emitted on Jupyter's event stream, `/api/events/subscribe`. What each topic and its key are stands with the"
+        " [other names of the outside](../environment.md#change-events).\n",
+    ]
+    for schema in inventory.event_schemas():
+        parts.append(f"## {schema['title']}\n")
+        parts.append(f"Schema id `{schema['$id']}`.\n\n{schema['description']}")
+        parts.append(
+            table(
+                ("field", "type", "meaning"),
+                (
+                    (
+                        code(name),
+                        _type(each) if "enum" not in each else " or ".join(code(value) for value in each["enum"]),
+                        each["description"],
+                    )
+                    for name, each in schema["properties"].items()
+                ),
+            )
+        )
+    return "\n".join(parts)
 
 
 def magics() -> str:

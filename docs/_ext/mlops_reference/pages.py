@@ -263,9 +263,8 @@ def http() -> str:
         "# HTTP interface\n",
         MADE,
         f"All paths are below `{document['servers'][0]['url']}` at the Jupyter server's base URL. Every request needs"
-        " the server's token or a login"
-        " session, and a POST, PUT or DELETE by cookie needs its XSRF token, as for any Jupyter Server interface."
-        " The running server gives this document as OpenAPI.\n",
+        " the server's token or a login session, and a POST, PUT or DELETE by cookie needs its XSRF token, as for any Jupyter Server interface."
+        " The running server gives all of this as an OpenAPI document at `openapi.json`.\n",
     ]
     groups: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}
     for path, operations in document["paths"].items():

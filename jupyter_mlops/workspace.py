@@ -152,12 +152,12 @@ class Workspace:
     @property
     def database_url(self) -> str:
         """SQLAlchemy URL of the workspace's database."""
-        return self.config.store.resolved_url() or f"sqlite:///{self.state / 'mlops.db'}"
+        return self.config.store.resolved_url() or sqlite_url(self.state / "mlops.db")
 
     @property
     def engine_database_url(self) -> str:
         """SQLAlchemy URL of the durable workflows' database (the same server on PostgreSQL)."""
-        return self.config.store.resolved_url() or f"sqlite:///{self.state / 'engine.db'}"
+        return self.config.store.resolved_url() or sqlite_url(self.state / "engine.db")
 
     @property
     def tracking_uri(self) -> str:
@@ -195,3 +195,13 @@ class Workspace:
     def relative(self, path: str | os.PathLike[str]) -> str:
         """Return ``path`` as stored: relative to the root, with forward slashes."""
         return self.resolve(path).relative_to(self.root).as_posix()
+
+
+def sqlite_url(file: Path) -> str:
+    """Return the SQLAlchemy URL of a SQLite file, whatever characters its path has.
+
+    SQLAlchemy 2.1 percent-decodes the path of a URL (2.0 does not): a folder called ``50%40`` needs its help.
+    """
+    from sqlalchemy.engine import URL  # not for those who only look for the workspace
+
+    return URL.create("sqlite", database=str(file)).render_as_string(hide_password=False)

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from jupyter_mlops.config import Config, default_config_text, load_config, resolve_secret
 from jupyter_mlops.context import NOTEBOOK_VARIABLE, current
@@ -234,3 +235,13 @@ def test_the_package_imports_no_heavy_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_databases_lie_in_the_workspace_whatever_its_name(tmp_path: Path) -> None:
+    workspace = Workspace.init(tmp_path / "50%40 was? #é")
+    for url in (workspace.database_url, workspace.engine_database_url):
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE TABLE here (a)")
+        engine.dispose()
+    assert {file.name for file in workspace.state.iterdir()} >= {"mlops.db", "engine.db"}

@@ -18,13 +18,28 @@ class GitStatus(Model):
 
 
 class Snapshot(Model):
-    """The exact state behind a run, a commit under `refs/mlops/runs/<run id>`."""
+    """The exact state behind a run, a commit under `refs/mlops/`. Runs that found nothing changed share one."""
 
     run_id: str
     commit: str
-    ref: str
+    ref: str = Field(description="Git ref that keeps it; empty where it was asked for by its commit id.")
     parent: str = Field(description="HEAD at the time; empty: none.")
     created_at: float
     message: str
     files: int = Field(description="Number of files in it.")
     left_out: list[str] = Field(description="Files that stayed out because of their size, with the reason.")
+
+
+class SnapshotFile(Model):
+    """A text file as it was in a snapshot."""
+
+    path: str
+    commit: str
+    size: int = Field(description="Bytes.")
+    content: str
+
+
+class SnapshotFileQuery(Model):
+    """Which file of a snapshot."""
+
+    path: str = Field(min_length=1, max_length=4096, description="Workspace path.")

@@ -11,17 +11,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
+
 from ..context import ATTEMPT_VARIABLE, NOTEBOOK_VARIABLE, PIPELINE_RUN_VARIABLE, STEP_VARIABLE
-from ..errors import ConflictError, MlopsError, StoreError, WorkerError, from_os_error
+from ..errors import ConflictError, MlopsError, WorkerError, from_os_error
 from ..i18n import gettext as _
 from ..schema import FINISHED, Status
 from ..workspace import WORKSPACE_VARIABLE, Workspace
 from . import codec, processes
 from .processes import Holder, LockFile
+from .settings import Settings, count_active, settings
 from .types import WorkerStatus
 
 if TYPE_CHECKING:
-    from .durable import Client, Settings
+    from .dbos_adapter import Client
 
 #: How long a worker may take to start or to let go of its lock, seconds (a cold disk under load is slow).
 START_TIMEOUT = 90.0
@@ -95,8 +98,6 @@ class EngineService:
 
     def worker_status(self, count: bool = True) -> WorkerStatus:
         """Return whether the worker runs. Costs a few system calls, and with ``count`` one query of the database."""
-        from .durable import count_active
-
         holder = self._lock.holder()
         version = str(holder.info.get("version", "")) if holder else ""
         return WorkerStatus(
@@ -104,7 +105,7 @@ class EngineService:
             pid=holder.pid or None if holder else None,
             started_at=holder.started_at or None if holder else None,
             version=version,
-            active=count_active(self._settings()) if count else 0,
+            active=count_active(settings(self.workspace)) if count else 0,
             log=self.log.relative_to(self.workspace.root).as_posix(),
         )
 
@@ -132,15 +133,6 @@ class EngineService:
         """Block, without polling, until no worker runs; False after ``timeout`` seconds."""
         return processes.wait_for_release(self._lock, timeout)
 
-    def revive(self) -> bool:
-        """Start a worker if none runs although work is left (the last one was killed). Returns whether it did."""
-        from .durable import count_active
-
-        if self._lock.holder() is not None or count_active(self._settings()) == 0:
-            return False
-        self.ensure_worker()
-        return True
-
     @property
     def log(self) -> Path:
         """The worker's log file."""
@@ -162,19 +154,16 @@ class EngineService:
     def _lock(self) -> LockFile:
         return worker_lock(self.workspace)
 
-    def _settings(self) -> Settings:
-        return settings(self.workspace)
-
     def _client(self) -> Client:
-        return _client(self._settings())
+        return _client(settings(self.workspace))
 
     def _is_ready(self, holder: Holder | None) -> bool:
-        return (
-            holder is not None and holder.info.get("state") == "ready" and holder.info.get("root") == self._root_mark()
-        )
+        return holder is not None and holder.info.get("state") == "ready" and not self._is_elsewhere(holder)
 
-    def _root_mark(self) -> str:
-        return str(self.workspace.root)
+    def _is_elsewhere(self, holder: Holder) -> bool:
+        """Whether the worker works for a place that the folder was moved from."""
+        here = str(self.workspace.root)
+        return str(holder.info.get("root", here)) != here
 
     def _start(self) -> None:
         """With the starter's lock held: wait for a worker that comes or goes, start one where none is."""
@@ -184,14 +173,16 @@ class EngineService:
             holder = self._lock.holder()
             if self._is_ready(holder):
                 return
-            if holder is None and (spawned is None or processes.find(*spawned) is None):
-                if spawned is not None and (failed := self._failure(spawned[0])):
-                    raise failed
-                # A worker that found another in its place, or that ended while idle, is simply followed by a new one.
-                spawned = self._spawn()
-            if holder is not None and holder.info.get("root") not in (None, self._root_mark()):
-                # The folder was moved: its worker still works for the old place, sees it and ends within a second.
-                processes.wait_for_release(self._lock, max(0.0, end - time.monotonic()))
+            if holder is None:
+                if spawned is None or processes.find(*spawned) is None:
+                    if spawned is not None and (failed := self._failure(spawned[0])):
+                        raise failed
+                    # One that made way for another, or ended while idle, is simply followed by a new one.
+                    spawned = self._spawn()
+            elif holder.info.get("state") not in ("starting", None) or self._is_elsewhere(holder):
+                # It is about to end; where the folder was moved, as soon as it sees that.
+                processes.wait_for_release(self._lock, end - time.monotonic())
+                continue
             time.sleep(_LOOK)
         raise self._not_started(_("It was not ready after {n:.0f} seconds.").format(n=START_TIMEOUT))
 
@@ -206,7 +197,10 @@ class EngineService:
         argv = [sys.executable, "-P", "-m", "jupyter_mlops", "worker", "run", "--detached"]
         argv += ["--workspace", str(self.workspace.root), *(f"--module={name}" for name in self.modules)]
         pid = processes.spawn_detached(argv, log=self.log, cwd=self.workspace.root, env=environment)
-        return pid, processes.started_at(pid)
+        try:
+            return pid, processes.started_at(pid)
+        except psutil.NoSuchProcess:  # it ended, and was reaped, within these microseconds
+            return pid, 0.0
 
     def _failure(self, pid: int) -> MlopsError | None:
         """Return why the worker that was started ended before it was ready; None if it just made way for another."""
@@ -234,56 +228,23 @@ def worker_lock(workspace: Workspace) -> LockFile:
     return LockFile(workspace.state / "worker.lock")
 
 
-def settings(workspace: Workspace) -> Settings:
-    """Return where this workspace's durable work is stored, and under which name."""
-    from .durable import Settings
-
-    found = Settings(workspace.engine_database_url, "jupyter-mlops")
-    if found.is_sqlite:
-        return found
-    return Settings(found.url, f"jupyter-mlops-{_identity(workspace)}")
-
-
-def _identity(workspace: Workspace) -> str:
-    """Return the name that keeps this workspace's work apart on a shared server; made once, moves with the folder."""
-    file = workspace.ensure_state() / "engine-id"
-    try:
-        if not file.exists():
-            fresh = file.with_name(f"engine-id.{os.getpid()}.{threading.get_ident()}")
-            fresh.write_text(os.urandom(8).hex(), encoding="ascii")
-            try:
-                os.link(fresh, file)  # fails if another process was faster
-            except FileExistsError:
-                pass
-            finally:
-                fresh.unlink()
-        found = file.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise from_os_error(error, _("name this workspace to the engine"), file) from error
-    if not found.isalnum():
-        raise StoreError(
-            _("{file} is damaged.").format(file=file), next=_("Restore it from a copy, or delete it to begin anew.")
-        )
-    return found
-
-
 _clients: dict[Settings, tuple[Client, int]] = {}
 _clients_lock = threading.Lock()
 
 
 def _client(found: Settings) -> Client:
     """Return this process's client of a database: opened once, and again if the file was deleted or replaced."""
-    from .durable import Client, file_mark
+    from .dbos_adapter import Client
 
     with _clients_lock:
         known = _clients.get(found)
-        if known is not None and known[1] == file_mark(found):
+        if known is not None and known[1] == found.file_mark():
             return known[0]
         if known is not None:
             del _clients[found]
             known[0].close()
         client = Client(found)
-        _clients[found] = (client, file_mark(found))
+        _clients[found] = (client, found.file_mark())
         return client
 
 

@@ -29,12 +29,17 @@ from ..i18n import gettext as _
 from ..store.database import database
 from ..store.outbox import announce
 from ..workspace import Workspace
-from . import codec, durable, service
+from . import codec, dbos_adapter, durable
+from .service import STOP_GRACE, worker_lock
+from .settings import count_active, settings
 
 #: Pause between two looks at the folder and at cancellations, seconds.
 TICK = 0.5
 #: Pause between two looks for work that is left, seconds.
 LOOK = 5.0
+#: Seconds without running work after which the queues are looked at less often, and how often then.
+CALM_AFTER = 60.0
+CALM_INTERVAL = 1.0
 LOG_BYTES = 2_000_000
 LOG_FILES = 3
 
@@ -64,7 +69,8 @@ class _Worker:
         self.module_names = modules
         self.modules: list[ModuleType] = []
         self.asked = threading.Event()
-        self.lock = service.worker_lock(workspace)
+        self.calm = False
+        self.lock = worker_lock(workspace)
         self.facts = {"version": __version__, "root": str(workspace.root)}
 
     def run(self) -> int:
@@ -79,12 +85,14 @@ class _Worker:
             self.lock.write(state="failed", error=said.to_dict(), **self.facts)
             self.lock.release()
             return 1
-        reason: Reason = "asked"
         try:
             reason = self._loop()
-        finally:
-            _log.info("The worker ends (%s).", reason)
-            self._stop(reason)
+        except Exception:
+            _log.exception("The worker fails; what it was doing goes on at the next start.")
+            self._stop("asked")
+            return 1
+        _log.info("The worker ends (%s).", reason)
+        self._stop(reason)
         if reason == "upgraded" or (reason == "idle" and self._has_work()):
             _restart()
         return 0
@@ -93,12 +101,12 @@ class _Worker:
 
     def _start(self) -> None:
         _log.info("Worker %s of %s starts, process %d.", __version__, self.workspace.root, os.getpid())
-        self.settings = service.settings(self.workspace)
+        self.settings = settings(self.workspace)
         self.idle_seconds = self.workspace.config.engine.idle_minutes * 60
         self.modules = [importlib.import_module(name) for name in self.module_names]
         self.installed = _installed_version()
-        durable.launch(self.settings)
-        self.client = durable.Client(self.settings)
+        self.runtime = dbos_adapter.launch(self.settings)
+        self.client = dbos_adapter.Client(self.settings)
         for each in self._hooks("on_worker_start"):
             each(self.workspace)
         self.lock.write(state="ready", **self.facts)
@@ -107,15 +115,16 @@ class _Worker:
 
     def _stop(self, reason: Reason) -> None:
         self.lock.write(state="stopping", **self.facts)
-        durable.begin_shutdown()
+        self.runtime.stop()
         for each in self._hooks("on_worker_stop"):
             try:
                 each(self.workspace)
             except Exception:
                 _log.exception("%s.on_worker_stop failed.", each.__module__)
-        left = durable.shutdown(service.STOP_GRACE)
+        left = self.runtime.drain(STOP_GRACE)
         if left:
-            _log.info("Work to go on with at the next start: %s", ", ".join(left))
+            _log.info("These are cut short and go on at the next start: %s", ", ".join(left))
+        dbos_adapter.destroy()
         if reason != "gone":
             self._announce("stopped")
         self.lock.release()
@@ -142,33 +151,40 @@ class _Worker:
                 return "gone"
             now = time.monotonic()
             try:
-                if durable.running():
+                if running := self.runtime.running():
                     busy_at = now
-                    durable.notice_cancelled(self.client)
-                elif self.idle_seconds and now - busy_at >= self.idle_seconds:
-                    if not self._has_work():
-                        return "idle"
-                    busy_at = now
-                if now - looked_at < LOOK:
+                    for each in self.client.cancelled(running):
+                        self.runtime.event(each).set()
+                self._pace(calm=now - busy_at > CALM_AFTER)
+                idle = self.idle_seconds > 0 and now - busy_at >= self.idle_seconds
+                if not idle and now - looked_at < LOOK:
                     continue
                 looked_at = now
                 adrift = self._rescue(adrift)
                 if self._has_work():
                     busy_at = now
-                if not durable.running() and _installed_version() not in ("", self.installed):
+                elif idle:
+                    return "idle"
+                if not running and _installed_version() not in ("", self.installed):
                     return "upgraded"
             except MlopsError as error:
                 _log.warning("%s", error)
                 busy_at = now
         return "asked"
 
+    def _pace(self, calm: bool) -> None:
+        """Look for queued work less often after a while without any: an idle worker must not drain a battery."""
+        if calm != self.calm:
+            self.client.declare_queues(durable.QUEUES, CALM_INTERVAL if calm else dbos_adapter.QUEUE_INTERVAL)
+            self.calm = calm
+
     def _has_work(self) -> bool:
-        return durable.count_active(self.settings) > 0 or any(each(self.workspace) for each in self._hooks("has_work"))
+        return count_active(self.settings) > 0 or any(each(self.workspace) for each in self._hooks("has_work"))
 
     def _rescue(self, adrift: set[str]) -> set[str]:
         """Queue again what is marked as running but is not: its thread ended because a full disk or a locked database
         kept even the failure from being stored. Only what was so at two looks, since marks and threads lag."""
-        lost = set(self.client.marked_running()) - set(durable.running())
+        lost = set(self.client.marked_running()) - set(self.runtime.running())
         for each in lost & adrift:
             _log.warning("Work %s was dropped and is queued again.", each)
             self.client.start_again(each)

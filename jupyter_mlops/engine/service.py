@@ -90,7 +90,7 @@ class EngineService:
                 )
             time.sleep(pause if end is None else max(0.0, min(pause, end - time.monotonic())))
             pause = min(pause * 1.5, longest)
-            if pause == longest and self._lock.holder() is None:
+            if pause == longest and self.lock.holder() is None:
                 self.ensure_worker()
         return client.result(workflow_id)
 
@@ -98,7 +98,7 @@ class EngineService:
 
     def worker_status(self, count: bool = True) -> WorkerStatus:
         """Return whether the worker runs. Costs a few system calls, and with ``count`` one query of the database."""
-        holder = self._lock.holder()
+        holder = self.lock.holder()
         version = str(holder.info.get("version", "")) if holder else ""
         return WorkerStatus(
             state="running" if holder else "stopped",
@@ -114,7 +114,7 @@ class EngineService:
 
         Raises :class:`WorkerError` with the end of the worker's log where it does not come up.
         """
-        if not self._is_ready(self._lock.holder()):
+        if not self._is_ready(self.lock.holder()):
             self.workspace.ensure_state()
             with LockFile(self.workspace.state / "worker.start").waiting():  # one starter at a time
                 self._start()
@@ -122,16 +122,21 @@ class EngineService:
 
     def stop_worker(self) -> WorkerStatus:
         """Stop the worker; running work goes on at the next start. One that does not listen is killed."""
-        holder = self._lock.holder()
+        holder = self.lock.holder()
         if holder is not None and holder.process() is not None:
             holder.process().terminate()  # type: ignore[union-attr]
-            if not processes.wait_for_release(self._lock, STOP_GRACE * 2):
+            if not processes.wait_for_release(self.lock, STOP_GRACE * 2):
                 processes.terminate(holder.pid, holder.started_at, grace=1.0)
         return self.worker_status()
 
     def wait_until_stopped(self, timeout: float | None = None) -> bool:
         """Block, without polling, until no worker runs; False after ``timeout`` seconds."""
-        return processes.wait_for_release(self._lock, timeout)
+        return processes.wait_for_release(self.lock, timeout)
+
+    @property
+    def lock(self) -> LockFile:
+        """The lock that the worker holds; its content says who that is."""
+        return worker_lock(self.workspace)
 
     @property
     def log(self) -> Path:
@@ -150,10 +155,6 @@ class EngineService:
 
     # -- inside ------------------------------------------------------------------------------------------------
 
-    @property
-    def _lock(self) -> LockFile:
-        return worker_lock(self.workspace)
-
     def _client(self) -> Client:
         return _client(settings(self.workspace))
 
@@ -170,7 +171,7 @@ class EngineService:
         end = time.monotonic() + START_TIMEOUT
         spawned: tuple[int, float] | None = None
         while time.monotonic() < end:
-            holder = self._lock.holder()
+            holder = self.lock.holder()
             if self._is_ready(holder):
                 return
             if holder is None:
@@ -181,7 +182,7 @@ class EngineService:
                     spawned = self._spawn()
             elif holder.info.get("state") not in ("starting", None) or self._is_elsewhere(holder):
                 # It is about to end; where the folder was moved, as soon as it sees that.
-                processes.wait_for_release(self._lock, end - time.monotonic())
+                processes.wait_for_release(self.lock, end - time.monotonic())
                 continue
             time.sleep(_LOOK)
         raise self._not_started(_("It was not ready after {n:.0f} seconds.").format(n=START_TIMEOUT))
@@ -204,7 +205,7 @@ class EngineService:
 
     def _failure(self, pid: int) -> MlopsError | None:
         """Return why the worker that was started ended before it was ready; None if it just made way for another."""
-        last = self._lock.last()
+        last = self.lock.last()
         if last is None or last.pid != pid:
             return self._not_started(_("Its process ended at once."))
         if error := last.info.get("error"):

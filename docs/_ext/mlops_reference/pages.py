@@ -36,7 +36,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def cell(text: str) -> str:
     """Return text that stays within one cell of a table."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return plain(" ".join(text.split())).replace("|", "\\|")
+
+
+def plain(text: str) -> str:
+    """Return text in which only `code` and [links](x) are mark-up: ``<`` and ``*`` are escaped outside of code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # an odd backtick is no mark-up
+        parts = [text.replace("`", "\\`")]
+    parts[::2] = [part.replace("<", "\\<").replace("*", "\\*") for part in parts[::2]]
+    return "`".join(parts)
 
 
 def code(value: object) -> str:
@@ -251,8 +260,43 @@ def _meaning(schema: dict[str, Any]) -> str:
 
 
 def pipeline_file() -> str:
-    """The JSON schema of a pipeline file."""
-    return "# Pipeline file\n"
+    """What a pipeline file may say, and its JSON schema."""
+    from jupyter_mlops.pipelines.file_schema import pipeline_schema
+
+    schema = pipeline_schema()
+    properties = schema["properties"]
+    parameter = properties["parameters"]["additionalProperties"]["anyOf"][-1]
+    step = properties["steps"]["additionalProperties"]
+    return "\n".join(
+        (
+            "# Pipeline file\n",
+            MADE,
+            "A file `<name>.pipeline.yaml` anywhere in the workspace. [How to write one](../../how-to/pipelines.md).\n",
+            "## The file\n",
+            _keys(schema),
+            "## A parameter\n",
+            "Either its default alone, or:\n",
+            _keys(parameter),
+            "## A step\n",
+            _keys(step),
+            "## JSON schema\n",
+            "For editors that complete and check a file while it is written. The reader also checks what a schema"
+            " can't: that steps, outputs, parameters and notebooks that are named exist, and that steps do not wait for"
+            " each other.\n",
+            f"```json\n{json.dumps(schema, indent=2, ensure_ascii=False)}\n```\n",
+        )
+    )
+
+
+def _keys(schema: dict[str, Any]) -> str:
+    required = set(schema.get("required", ()))
+    return table(
+        ("key", "type", "meaning"),
+        (
+            (code(name) + (" (required)" if name in required else ""), _type(each), each.get("description", ""))
+            for name, each in schema["properties"].items()
+        ),
+    )
 
 
 def http() -> str:
@@ -263,7 +307,8 @@ def http() -> str:
         "# HTTP interface\n",
         MADE,
         f"All paths are below `{document['servers'][0]['url']}` at the Jupyter server's base URL. Every request needs"
-        " the server's token or a login session, and a POST, PUT or DELETE by cookie needs its XSRF token, as for any Jupyter Server interface."
+        " the server's token or a login session, and a POST, PUT or DELETE by cookie needs its XSRF token, as for any"
+        " Jupyter Server interface."
         " The running server gives all of this as an OpenAPI document at `openapi.json`.\n",
     ]
     groups: dict[str, list[tuple[str, str, dict[str, Any]]]] = {}
@@ -275,7 +320,8 @@ def http() -> str:
         parts.append(f"## {group}\n")
         for method, path, operation in items:
             parts.append(f"### {method.upper()} `{path}`\n")
-            parts.append(from_rst(operation.get("description") or operation.get("summary", "")) + "\n")
+            said = (operation.get("summary", ""), operation.get("description", ""))
+            parts += [plain(from_rst(text)) + "\n" for text in said if text]
             parts.append(_operation(operation, document))
     parts.append("## Problems\n")
     parts.append(
@@ -341,7 +387,7 @@ def _body(answer: dict[str, Any]) -> str:
 
 
 def _schema(schema: dict[str, Any]) -> str:
-    parts = [from_rst(schema.get("description", "")) + "\n"]
+    parts = [plain(from_rst(schema.get("description", ""))) + "\n"]
     if schema.get("properties"):
         required = set(schema.get("required", ()))
         parts.append(
@@ -368,9 +414,9 @@ def _type(schema: dict[str, Any]) -> str:
     for key in ("anyOf", "oneOf"):
         if key in schema and all("const" not in each for each in schema[key]):
             return " or ".join(_type(each) for each in schema[key])
-    kind = schema.get("type", "any")
+    kind = schema.get("type", "text" if "enum" in schema else "any")
     if isinstance(kind, list):
-        kind = " or ".join(kind)
+        kind = " or ".join(each for each in kind if each != "null")
     if kind == "array":
         return f"list of {_type(schema.get('items', {}))}"
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):

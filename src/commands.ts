@@ -1,0 +1,45 @@
+import type {
+  ReadonlyJSONObject,
+  ReadonlyPartialJSONObject
+} from '@lumino/coreutils';
+
+/** The ids of our commands, `jupyter-mlops:verb-noun`. */
+export const CommandIDs = {
+  openHome: 'jupyter-mlops:open-home',
+  makeWorkspace: 'jupyter-mlops:make-workspace',
+  openExperiments: 'jupyter-mlops:open-experiments',
+  openRunsTable: 'jupyter-mlops:open-runs-table',
+  openRun: 'jupyter-mlops:open-run',
+  openPipelines: 'jupyter-mlops:open-pipelines',
+  openPipelineRun: 'jupyter-mlops:open-pipeline-run',
+  runPipeline: 'jupyter-mlops:run-pipeline',
+  runNotebook: 'jupyter-mlops:run-notebook',
+  openModels: 'jupyter-mlops:open-models',
+  openModel: 'jupyter-mlops:open-model',
+  deployModel: 'jupyter-mlops:deploy-model',
+  openEndpoint: 'jupyter-mlops:open-endpoint',
+  openPath: 'jupyter-mlops:open-path'
+} as const;
+
+/** JSON schema of a command's arguments: strings by name, all optional unless `required`. */
+export function describeArgs(
+  properties: Readonly<Record<string, string>> = {},
+  required: readonly string[] = []
+): ReadonlyJSONObject {
+  return {
+    type: 'object',
+    properties: Object.fromEntries(
+      Object.entries(properties).map(([name, description]) => [
+        name,
+        { type: 'string', description }
+      ])
+    ),
+    required: [...required]
+  };
+}
+
+/** An argument as text; empty: not given. */
+export function textArg(args: ReadonlyPartialJSONObject, name: string): string {
+  const value = args[name];
+  return typeof value === 'string' ? value : '';
+}

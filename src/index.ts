@@ -1,0 +1,28 @@
+import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
+import { apiPlugin } from './api/plugin';
+import { servicesPlugin } from './components/plugin';
+import { eventsPlugin } from './events/plugin';
+import { pipelinesPlugin } from './pipelines/plugin';
+import { statusPlugin } from './pipelines/status-plugin';
+import { registryPlugin } from './registry/plugin';
+import { servingPlugin } from './serving/plugin';
+import { settingsPlugin } from './settings/plugin';
+import { trackingPlugin } from './tracking/plugin';
+import { homePlugin } from './workspace/home-plugin';
+import { workspacePlugin } from './workspace/plugin';
+
+const plugins: JupyterFrontEndPlugin<unknown>[] = [
+  apiPlugin,
+  eventsPlugin,
+  settingsPlugin,
+  workspacePlugin,
+  servicesPlugin,
+  homePlugin,
+  trackingPlugin,
+  pipelinesPlugin,
+  statusPlugin,
+  registryPlugin,
+  servingPlugin
+];
+
+export default plugins;

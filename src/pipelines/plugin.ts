@@ -1,0 +1,219 @@
+import type {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { runIcon } from '@jupyterlab/ui-components';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { MlopsError } from '../api/errors';
+import { CommandIDs, describeArgs, textArg } from '../commands';
+import { pipelinesIcon } from '../components/icons';
+import { LazyWidget } from '../components/lazy';
+import { attempt } from '../components/notify';
+import { Pages } from '../components/page';
+import type { IServices } from '../components/services';
+import { IMlopsServices } from '../components/tokens';
+import { localPath } from '../workspace/paths';
+
+/** The Pipelines panel, the page of a pipeline run, and the commands that start one. */
+export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-mlops:pipelines',
+  description: 'Adds the Pipelines panel and the commands that run notebooks.',
+  autoStart: true,
+  requires: [IMlopsServices],
+  optional: [
+    ILayoutRestorer,
+    ICommandPalette,
+    IDefaultFileBrowser,
+    INotebookTracker
+  ],
+  activate: (
+    app: JupyterFrontEnd,
+    services: IMlopsServices,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null,
+    browser: IDefaultFileBrowser | null,
+    notebooks: INotebookTracker | null
+  ) => {
+    const { trans, workspaces } = services;
+    const { commands } = app;
+
+    app.docRegistry.addFileType({
+      name: 'mlops-pipeline',
+      displayName: trans.__('MLOps Pipeline'),
+      pattern: '\\.pipeline\\.ya?ml$',
+      extensions: ['.pipeline.yaml', '.pipeline.yml'],
+      mimeTypes: ['text/yaml'],
+      contentType: 'file',
+      fileFormat: 'text',
+      icon: pipelinesIcon
+    });
+
+    const panel = new LazyWidget(async () => {
+      const { createPipelinesView } = await import('./panel');
+      return createPipelinesView(services);
+    }, trans);
+    panel.id = 'jupyter-mlops-pipelines';
+    panel.title.icon = pipelinesIcon;
+    panel.title.caption = trans.__('Pipelines');
+    panel.node.setAttribute('role', 'region');
+    panel.node.setAttribute('aria-label', trans.__('Pipelines'));
+    app.shell.add(panel, 'left', { rank: 620, type: 'MLOps' });
+    restorer?.add(panel, panel.id);
+
+    const pages = new Pages(app, trans, restorer, CommandIDs.openPipelineRun);
+
+    commands.addCommand(CommandIDs.openPipelines, {
+      label: trans.__('Show Pipelines'),
+      caption: trans.__('Show the pipelines of the workspace and their runs'),
+      icon: pipelinesIcon,
+      describedBy: { args: describeArgs() },
+      execute: () => app.shell.activateById(panel.id)
+    });
+
+    commands.addCommand(CommandIDs.openPipelineRun, {
+      label: trans.__('Open Pipeline Run'),
+      caption: trans.__('Open the page of a pipeline run'),
+      icon: pipelinesIcon,
+      describedBy: {
+        args: describeArgs(
+          {
+            id: trans.__('Pipeline run id'),
+            name: trans.__('Name of the pipeline, for the tab'),
+            workspace: trans.__('Root of its workspace')
+          },
+          ['id']
+        )
+      },
+      isEnabled: args => textArg(args, 'id') !== '',
+      execute: args => {
+        const id = textArg(args, 'id');
+        const root =
+          typeof args.workspace === 'string'
+            ? args.workspace
+            : (workspaces.current?.root ?? '');
+        const name = textArg(args, 'name') || id.slice(0, 8);
+        pages.open({
+          id: `jupyter-mlops-pipeline-run-${root}-${id}`,
+          args: { id, name, workspace: root },
+          title: name,
+          caption: trans.__('Pipeline run %1', name),
+          icon: pipelinesIcon,
+          load: async () => {
+            const [workspace, page] = await Promise.all([
+              workspaces.open(root),
+              import('./run-page')
+            ]);
+            return page.createPipelineRunPage(services, workspace, id);
+          }
+        });
+      }
+    });
+
+    /** The file that a start command means: given, else where it was called from. */
+    const target = (
+      args: ReadonlyPartialJSONObject,
+      ending: RegExp
+    ): string => {
+      const selected = [...(browser?.selectedItems() ?? [])];
+      const item = selected.length === 1 ? selected[0] : undefined;
+      const notebook = notebooks?.currentWidget?.context.path ?? '';
+      const here =
+        textArg(args, 'from') === 'browser'
+          ? [item?.path ?? '', notebook]
+          : [notebook, item?.path ?? ''];
+      const candidates = [textArg(args, 'labPath'), ...here];
+      return candidates.map(localPath).find(path => ending.test(path)) ?? '';
+    };
+    const targetArgs = describeArgs({
+      path: trans.__('Path in the current workspace'),
+      labPath: trans.__(
+        'Path in JupyterLab; the selected or open file if left out'
+      ),
+      from: trans.__('"browser": the selected file is meant, not the open one')
+    });
+
+    commands.addCommand(CommandIDs.runPipeline, {
+      label: trans.__('Run Pipeline…'),
+      caption: trans.__('Run the steps of this pipeline file'),
+      icon: runIcon,
+      describedBy: { args: targetArgs },
+      isEnabled: args =>
+        textArg(args, 'path') !== '' || target(args, PIPELINE) !== '',
+      execute: args =>
+        start(services, textArg(args, 'path'), target(args, PIPELINE))
+    });
+
+    commands.addCommand(CommandIDs.runNotebook, {
+      label: trans.__('Run as MLOps Job…'),
+      caption: trans.__(
+        'Run this notebook in the background, with tracking and a snapshot'
+      ),
+      icon: runIcon,
+      describedBy: { args: targetArgs },
+      isEnabled: args =>
+        textArg(args, 'path') !== '' || target(args, NOTEBOOK) !== '',
+      execute: async args => {
+        const path = target(args, NOTEBOOK);
+        const open = notebooks?.find(
+          widget => localPath(widget.context.path) === path
+        );
+        if (open?.context.model.dirty) {
+          // The job runs the file, not what is on the screen.
+          await open.context.save();
+        }
+        await start(services, textArg(args, 'path'), path);
+      }
+    });
+
+    const category = trans.__('MLOps');
+    for (const command of [
+      CommandIDs.openPipelines,
+      CommandIDs.runPipeline,
+      CommandIDs.runNotebook
+    ]) {
+      palette?.addItem({ command, category });
+    }
+  }
+};
+
+const PIPELINE = /\.pipeline\.ya?ml$/;
+const NOTEBOOK = /\.ipynb$/;
+
+/** Start a pipeline or notebook and show its run. */
+async function start(
+  services: IServices,
+  path: string,
+  labPath: string
+): Promise<void> {
+  const { commands, trans, workspaces } = services;
+  await attempt(trans, async () => {
+    if (workspaces.status !== 'ready') {
+      await workspaces.refresh();
+    }
+    const workspace = workspaces.current;
+    const inside = path || workspace?.fromLab(labPath) || '';
+    if (!workspace || !inside) {
+      throw new MlopsError({
+        code: 'not-a-workspace',
+        what: trans.__('"%1" is not in a workspace.', path || labPath),
+        why: trans.__('There is no mlops.toml in its folder or above.'),
+        next: trans.__(
+          'Open its folder in the file browser and choose "Make This Folder an MLOps Workspace".'
+        )
+      });
+    }
+    const { startPipeline } = await import('./start');
+    const run = await startPipeline(workspace, inside, trans);
+    if (run) {
+      await commands.execute('jupyter-mlops:open-pipeline-run', {
+        id: run.id,
+        name: run.name,
+        workspace: workspace.root
+      });
+    }
+  });
+}

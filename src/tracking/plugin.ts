@@ -1,0 +1,116 @@
+import type {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ILayoutRestorer } from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import { CommandIDs, describeArgs, textArg } from '../commands';
+import { experimentsIcon } from '../components/icons';
+import { LazyWidget } from '../components/lazy';
+import { Pages } from '../components/page';
+import { IMlopsServices } from '../components/tokens';
+
+/** The Experiments panel, the wide table of runs, and the page of a run. */
+export const trackingPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-mlops:tracking',
+  description: 'Adds the Experiments panel and the page of a run.',
+  autoStart: true,
+  requires: [IMlopsServices],
+  optional: [ILayoutRestorer, ICommandPalette],
+  activate: (
+    app: JupyterFrontEnd,
+    services: IMlopsServices,
+    restorer: ILayoutRestorer | null,
+    palette: ICommandPalette | null
+  ) => {
+    const { trans, workspaces } = services;
+    const { commands } = app;
+    const load = async (wide: boolean) => {
+      const { createRunsView } = await import('./panel');
+      return createRunsView(services, wide);
+    };
+
+    const panel = new LazyWidget(() => load(false), trans);
+    panel.id = 'jupyter-mlops-experiments';
+    panel.title.icon = experimentsIcon;
+    panel.title.caption = trans.__('Experiments');
+    panel.node.setAttribute('role', 'region');
+    panel.node.setAttribute('aria-label', trans.__('Experiments'));
+    app.shell.add(panel, 'left', { rank: 610, type: 'MLOps' });
+    restorer?.add(panel, panel.id);
+
+    const tables = new Pages(app, trans, restorer, CommandIDs.openRunsTable);
+    const runs = new Pages(app, trans, restorer, CommandIDs.openRun);
+
+    commands.addCommand(CommandIDs.openExperiments, {
+      label: trans.__('Show Experiments'),
+      caption: trans.__('Show the runs of the workspace'),
+      icon: experimentsIcon,
+      describedBy: { args: describeArgs() },
+      execute: () => app.shell.activateById(panel.id)
+    });
+
+    commands.addCommand(CommandIDs.openRunsTable, {
+      label: trans.__('Open Runs Table'),
+      caption: trans.__('Open the runs of the workspace as a wide table'),
+      icon: experimentsIcon,
+      describedBy: { args: describeArgs() },
+      execute: () => {
+        tables.open({
+          id: 'jupyter-mlops-runs-table',
+          args: {},
+          title: trans.__('Runs'),
+          icon: experimentsIcon,
+          load: () => load(true)
+        });
+      }
+    });
+
+    commands.addCommand(CommandIDs.openRun, {
+      label: trans.__('Open Run'),
+      caption: trans.__('Open the page of a run'),
+      icon: experimentsIcon,
+      describedBy: {
+        args: describeArgs(
+          {
+            id: trans.__('Run id'),
+            name: trans.__('Name of the run, for the tab'),
+            workspace: trans.__('Root of its workspace')
+          },
+          ['id']
+        )
+      },
+      isEnabled: args => textArg(args, 'id') !== '',
+      execute: args => {
+        const id = textArg(args, 'id');
+        const root =
+          typeof args.workspace === 'string'
+            ? args.workspace
+            : (workspaces.current?.root ?? '');
+        const name = textArg(args, 'name') || id.slice(0, 8);
+        runs.open({
+          id: `jupyter-mlops-run-${root}-${id}`,
+          args: { id, name, workspace: root },
+          title: name,
+          caption: trans.__('Run %1', name),
+          icon: experimentsIcon,
+          load: async () => {
+            const [workspace, page] = await Promise.all([
+              workspaces.open(root),
+              import('./run-page')
+            ]);
+            return page.createRunPage(services, workspace, id);
+          }
+        });
+      }
+    });
+
+    const category = trans.__('MLOps');
+    for (const command of [
+      CommandIDs.openExperiments,
+      CommandIDs.openRunsTable
+    ]) {
+      palette?.addItem({ command, category });
+    }
+  }
+};

@@ -1,0 +1,112 @@
+import type { IDisposable } from '@lumino/disposable';
+import type { ISignal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
+import type { IServices } from '../components';
+import type { IChange } from '../events/tokens';
+import { WorkspaceQuery } from '../workspace/query';
+import type { IWorkspace } from '../workspace/tokens';
+import type { Artifact, MetricHistory, RunDetail } from './types';
+
+/** The points that a curve is drawn from; the server thins evenly above. */
+const CURVE_POINTS = 2000;
+
+/** One run, whole and live. */
+export class RunModel implements IDisposable {
+  constructor(
+    private readonly services: IServices,
+    readonly workspace: IWorkspace,
+    readonly id: string
+  ) {
+    this.query = this.live((client, signal) =>
+      client.get('/tracking/runs/{run_id}', { path: { run_id: id }, signal })
+    );
+    this.query.changed.connect(() => this._changed.emit());
+  }
+
+  readonly query: WorkspaceQuery<RunDetail>;
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get run(): RunDetail | undefined {
+    return this.query.data;
+  }
+
+  get isDisposed(): boolean {
+    return this.query.isDisposed;
+  }
+
+  dispose(): void {
+    if (this.isDisposed) {
+      return;
+    }
+    this.query.dispose();
+    this._histories.forEach(history => history.dispose());
+    this._histories.clear();
+    Signal.clearData(this);
+  }
+
+  setActive(active: boolean): void {
+    this._active = active;
+    this.query.setActive(active);
+    this._histories.forEach(history => history.setActive(active));
+  }
+
+  /** The values of one metric, kept live. */
+  history(key: string): WorkspaceQuery<MetricHistory> {
+    let history = this._histories.get(key);
+    if (!history) {
+      history = this.live((client, signal) =>
+        client.get('/tracking/runs/{run_id}/metrics', {
+          path: { run_id: this.id },
+          query: { key, max_points: CURVE_POINTS },
+          signal
+        })
+      );
+      this._histories.set(key, history);
+      history.setActive(this._active);
+    }
+    return history;
+  }
+
+  /** The files below a folder of the run's artifacts. */
+  async artifacts(path: string): Promise<Artifact[]> {
+    const list = await this.workspace.client.get(
+      '/tracking/runs/{run_id}/artifacts',
+      { path: { run_id: this.id }, query: { path } }
+    );
+    return list.items;
+  }
+
+  /** Put the run in the trash. */
+  async delete(): Promise<void> {
+    await this.workspace.client.delete('/tracking/runs/{run_id}', {
+      path: { run_id: this.id }
+    });
+  }
+
+  /** Take the run out of the trash. */
+  async restore(): Promise<void> {
+    await this.workspace.client.post('/tracking/runs/{run_id}/restore', {
+      path: { run_id: this.id }
+    });
+  }
+
+  private live<T>(
+    load: ConstructorParameters<typeof WorkspaceQuery<T>>[0]['load']
+  ): WorkspaceQuery<T> {
+    return new WorkspaceQuery<T>({
+      workspaces: this.services.workspaces,
+      changes: this.services.changes,
+      workspace: this.workspace,
+      load,
+      concerns: (change: IChange) =>
+        change.topic === 'run' && change.key === this.id
+    });
+  }
+
+  private _active = false;
+  private _changed = new Signal<this, void>(this);
+  private _histories = new Map<string, WorkspaceQuery<MetricHistory>>();
+}

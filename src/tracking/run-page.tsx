@@ -1,0 +1,285 @@
+import { Notification } from '@jupyterlab/apputils';
+import { deleteIcon } from '@jupyterlab/ui-components';
+import { useState } from 'react';
+import { CommandIDs } from '../commands';
+import type { IServices } from '../components';
+import {
+  Button,
+  Duration,
+  EmptyState,
+  ErrorView,
+  Facts,
+  Link,
+  RelativeTime,
+  Section,
+  ServicesProvider,
+  StatusBadge,
+  useChanged,
+  useServices,
+  useTrans
+} from '../components';
+import { formatMetric } from '../components/format';
+import type { IView } from '../components/lazy';
+import { attempt } from '../components/notify';
+import type { IWorkspace } from '../workspace/tokens';
+import { Artifacts } from './artifacts';
+import { Curves } from './curves';
+import { RunModel } from './run-model';
+import type { RunDetail } from './types';
+
+/** The page of one run. */
+export function createRunPage(
+  services: IServices,
+  workspace: IWorkspace,
+  id: string
+): IView {
+  const model = new RunModel(services, workspace, id);
+  return {
+    element: (
+      <ServicesProvider value={services}>
+        <RunPage model={model} />
+      </ServicesProvider>
+    ),
+    setActive: active => model.setActive(active),
+    dispose: () => model.dispose(),
+    get isDisposed() {
+      return model.isDisposed;
+    }
+  };
+}
+
+export function RunPage(props: { model: RunModel }): JSX.Element {
+  const { model } = props;
+  const trans = useTrans();
+  useChanged(model);
+  const [deleted, setDeleted] = useState(false);
+  const { run } = model;
+  if (deleted) {
+    return <DeletedRun model={model} onRestored={() => setDeleted(false)} />;
+  }
+  if (!run) {
+    return model.query.error ? (
+      <ErrorView
+        error={model.query.error}
+        trans={trans}
+        onRetry={() => void model.query.refresh()}
+      />
+    ) : (
+      <p className="jp-mlops-Muted" role="status">
+        {trans.__('Loading…')}
+      </p>
+    );
+  }
+  return (
+    <article aria-label={trans.__('Run %1', run.name)}>
+      <Head model={model} run={run} onDeleted={() => setDeleted(true)} />
+      <Origin model={model} run={run} />
+      <Metrics run={run} />
+      <Curves model={model} keys={Object.keys(run.metrics)} />
+      <Values title={trans.__('Parameters')} values={run.params} />
+      <Artifacts model={model} items={run.artifacts} />
+    </article>
+  );
+}
+
+function Head(props: {
+  model: RunModel;
+  run: RunDetail;
+  onDeleted(): void;
+}): JSX.Element {
+  const { model, run, onDeleted } = props;
+  const trans = useTrans();
+  const remove = async () => {
+    const done = await attempt(trans, async () => {
+      await model.delete();
+      return true;
+    });
+    if (!done) {
+      return;
+    }
+    onDeleted();
+    Notification.info(trans.__('Run "%1" was deleted.', run.name), {
+      autoClose: 10_000,
+      actions: [
+        {
+          label: trans.__('Undo'),
+          callback: () => {
+            void attempt(trans, () => model.restore());
+          }
+        }
+      ]
+    });
+  };
+  return (
+    <header className="jp-mlops-PageHead">
+      <div>
+        <h1>{run.name}</h1>
+        <p aria-live="polite">
+          <StatusBadge status={run.status} />
+          <span>
+            {run.experiment} · <RelativeTime at={run.started_at} /> ·{' '}
+            <Duration start={run.started_at} end={run.ended_at} />
+          </span>
+        </p>
+      </div>
+      <Button icon={deleteIcon} onClick={() => void remove()}>
+        {trans.__('Delete')}
+      </Button>
+    </header>
+  );
+}
+
+function DeletedRun(props: {
+  model: RunModel;
+  onRestored(): void;
+}): JSX.Element {
+  const { model, onRestored } = props;
+  const trans = useTrans();
+  return (
+    <EmptyState title={trans.__('This run was deleted.')}>
+      <Button
+        primary
+        onClick={() => {
+          void attempt(trans, async () => {
+            await model.restore();
+            await model.query.refresh();
+            onRestored();
+          });
+        }}
+      >
+        {trans.__('Restore it')}
+      </Button>
+    </EmptyState>
+  );
+}
+
+/** Where the run comes from and what came of it. */
+function Origin(props: { model: RunModel; run: RunDetail }): JSX.Element {
+  const { model, run } = props;
+  const { commands, trans } = useServices();
+  const workspace = model.workspace.root;
+  const go = (command: string, args: Record<string, string>) => () => {
+    void commands.execute(command, { ...args, workspace });
+  };
+  return (
+    <Section title={trans.__('Origin')}>
+      <Facts
+        items={[
+          [
+            trans.__('Notebook'),
+            run.notebook && (
+              <Link onClick={go(CommandIDs.openPath, { path: run.notebook })}>
+                {run.notebook}
+              </Link>
+            )
+          ],
+          [
+            trans.__('Pipeline run'),
+            run.pipeline_run_id && (
+              <Link
+                onClick={go(CommandIDs.openPipelineRun, {
+                  id: run.pipeline_run_id
+                })}
+              >
+                {run.step
+                  ? trans.__(
+                      '%1, step %2',
+                      run.pipeline_run_id.slice(0, 12),
+                      run.step
+                    )
+                  : run.pipeline_run_id.slice(0, 12)}
+              </Link>
+            )
+          ],
+          [
+            trans.__('Models'),
+            run.models.length > 0 && (
+              <>
+                {run.models.map(model => (
+                  <Link
+                    key={model}
+                    onClick={go(CommandIDs.openModel, {
+                      name: model.slice(0, model.lastIndexOf('/'))
+                    })}
+                  >
+                    {model}
+                  </Link>
+                ))}
+              </>
+            )
+          ],
+          [trans.__('Snapshot'), run.snapshot && <code>{run.snapshot}</code>],
+          [
+            trans.__('Commit'),
+            run.commit && (
+              <>
+                <code>{run.commit.slice(0, 12)}</code>
+                {run.dirty && ` ${trans.__('(with changes not committed)')}`}
+              </>
+            )
+          ],
+          [trans.__('User'), run.user],
+          [trans.__('Run id'), <code key="id">{run.id}</code>]
+        ]}
+      />
+    </Section>
+  );
+}
+
+function Metrics(props: { run: RunDetail }): JSX.Element | null {
+  const trans = useTrans();
+  const values = Object.fromEntries(
+    Object.entries(props.run.metrics).map(([key, value]) => [
+      key,
+      formatMetric(value)
+    ])
+  );
+  return <Values title={trans.__('Metrics')} values={values} />;
+}
+
+/** Above this many, a filter box. */
+const FILTER_ABOVE = 15;
+
+function Values(props: {
+  title: string;
+  values: Readonly<Record<string, string>>;
+}): JSX.Element | null {
+  const { title, values } = props;
+  const trans = useTrans();
+  const [filter, setFilter] = useState('');
+  const keys = Object.keys(values).sort();
+  if (!keys.length) {
+    return null;
+  }
+  const shown = keys
+    .filter(key => key.toLowerCase().includes(filter.toLowerCase()))
+    .slice(0, 500);
+  return (
+    <Section
+      title={title}
+      aside={
+        keys.length > FILTER_ABOVE && (
+          <input
+            className="jp-mlops-Input"
+            type="search"
+            value={filter}
+            aria-label={trans.__('Filter by name')}
+            placeholder={trans.__('Filter by name')}
+            onChange={event => setFilter(event.target.value)}
+          />
+        )
+      }
+    >
+      <table className="jp-mlops-Values" aria-label={title}>
+        <tbody>
+          {shown.map(key => (
+            <tr key={key}>
+              <th scope="row">{key}</th>
+              <td>{values[key]}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Section>
+  );
+}

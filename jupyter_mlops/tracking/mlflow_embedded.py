@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy
@@ -48,7 +49,7 @@ class _Embedded:
             engine = _Embedded._engines.get(db_uri)
             if engine is None:
                 engine = create_sqlalchemy_engine(db_uri)
-                sqlalchemy.event.listen(engine, "connect", _set_up_connection)
+                _watch(engine)
                 _Embedded._engines[db_uri] = engine
             return engine
 
@@ -163,8 +164,30 @@ def _prepared(workspace: Workspace) -> str:
     return sqlite_url(database)
 
 
-def _set_up_connection(connection: Any, _record: Any) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
-    cursor.execute("PRAGMA synchronous = NORMAL")  # durable against kill -9; in WAL mode no fsync per metric
-    cursor.close()
+def _watch(engine: sqlalchemy.Engine) -> None:
+    """Set up each connection, and notice when the file was deleted and made anew under a process that goes on."""
+    database = Path(str(engine.url.database))
+
+    def connecting(_dialect: Any, _record: Any, _arguments: Any, _keywords: Any) -> None:
+        if not database.exists():
+            database.parent.mkdir(mode=0o700, exist_ok=True)
+            prepare(database)
+
+    def connected(connection: Any, record: Any) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+        cursor.execute("PRAGMA synchronous = NORMAL")  # durable against kill -9; in WAL mode no fsync per metric
+        cursor.close()
+        record.info["file"] = database.stat().st_ino
+
+    def taken_from_pool(_connection: Any, record: Any, _proxy: Any) -> None:
+        try:
+            same = database.stat().st_ino == record.info["file"]
+        except FileNotFoundError:
+            same = False
+        if not same:
+            raise sqlalchemy.exc.DisconnectionError("mlflow.db is another file now")  # SQLAlchemy connects again
+
+    sqlalchemy.event.listen(engine, "do_connect", connecting)
+    sqlalchemy.event.listen(engine, "connect", connected)
+    sqlalchemy.event.listen(engine, "checkout", taken_from_pool)

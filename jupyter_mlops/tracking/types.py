@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from ..schema import MetricValue, Model, Page, PageQuery, Status
@@ -15,7 +13,13 @@ class Experiment(Model):
     id: str
     name: str
     created_at: float = Field(description="UTC seconds since the epoch.")
-    run_count: int
+    run_count: int = Field(description="Its runs outside the trash; -1: a remote tracking server does not tell.")
+
+
+class ExperimentList(Model):
+    """The experiments, by name."""
+
+    items: list[Experiment]
 
 
 class RunQuery(PageQuery):
@@ -26,10 +30,12 @@ class RunQuery(PageQuery):
     order_by: str = Field(
         "",
         max_length=600,
-        description="`started_at`, `name`, `status`, `metrics.<key>` or `params.<key>`; empty: started_at.",
+        description="`started_at`, `ended_at`, `name`, `status`, `metrics.<key>`, `params.<key>` or `tags.<key>`; "
+        "empty: started_at.",
     )
     descending: bool = True
     notebook: str = Field("", max_length=4096, description="Only the runs of this notebook (workspace path).")
+    deleted: bool = Field(False, description="The runs in the trash instead.")
 
 
 class RunSummary(Model):
@@ -42,6 +48,7 @@ class RunSummary(Model):
     status: Status
     started_at: float | None = Field(description="UTC seconds since the epoch.")
     ended_at: float | None
+    deleted: bool = Field(description="It is in the trash, from where it can be restored.")
     notebook: str = Field(description="Notebook that made it, a workspace path; empty: unknown.")
     snapshot: str = Field(description="Git commit that holds its exact state; empty: none.")
     pipeline_run_id: str = Field(description="Pipeline run it belongs to; empty: none.")
@@ -77,6 +84,7 @@ class RunDetail(RunSummary):
     commit: str = Field(description="HEAD commit when it started; empty: none.")
     dirty: bool | None = Field(description="Whether the work tree differed from that commit; null: unknown.")
     user: str
+    error: str = Field(description="Why it failed, `<exception>: <message>`; empty: it did not, or it is unknown.")
 
 
 class MetricPoint(Model):
@@ -106,6 +114,3 @@ class ArtifactQuery(Model):
     """Which folder of the run's artifacts."""
 
     path: str = Field("", max_length=4096)
-
-
-RunAction = Literal["delete", "restore"]

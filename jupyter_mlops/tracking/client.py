@@ -1,0 +1,69 @@
+"""The way to MLflow: a client for the workspace's URI, never the global one, and MLflow's errors in our words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..errors import ConflictError, InvalidInputError, MlopsError, NotFoundError, StoreError, from_database_error
+from ..i18n import gettext as _
+from ..workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+_MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND")
+_WRONG = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST")
+_CONFLICT = ("RESOURCE_ALREADY_EXISTS", "ALREADY_EXISTS", "INVALID_STATE", "RESOURCE_CONFLICT")
+
+
+def open_client(workspace: Workspace) -> MlflowClient:
+    """Return a client of the workspace's tracking store and model registry.
+
+    Raises :class:`StoreError`, :class:`DiskFullError` or :class:`ReadOnlyError` where the store can't be opened.
+    """
+    keep_to_itself()
+    with mlflow_errors(_("open the tracking store")):
+        from mlflow import MlflowClient
+
+        uri = workspace.tracking_uri
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def keep_to_itself() -> None:
+    """Switch MLflow's usage reports off, unless the person has decided: a workspace's work stays on its machine."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+@contextmanager
+def mlflow_errors(doing: str) -> Iterator[None]:
+    """Raise MLflow's errors as ours. ``doing`` completes the sentence "Could not …"."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise translate(error, doing) from error
+
+
+def translate(error: MlflowException, doing: str) -> MlopsError:
+    """Return the ``MlopsError`` that says what an MLflow error means."""
+    from sqlalchemy.exc import DBAPIError
+
+    what = _("Could not {doing}.").format(doing=doing)
+    why = str(error.message)
+    if error.error_code in _MISSING:
+        return NotFoundError(what, why=why, next=_("`mlops runs list` shows what there is."))
+    cause = error.__cause__ or error.__context__
+    if isinstance(cause, DBAPIError):
+        return from_database_error(cause, _("the tracking database (.mlops/mlflow.db)"))
+    if error.error_code in _WRONG or isinstance(cause, (OverflowError, ValueError, TypeError)):
+        return InvalidInputError(what, why=why)
+    if error.error_code in _CONFLICT:
+        return ConflictError(what, why=why)
+    return StoreError(
+        what, why=why, next=_("Check the tracking store ([tracking] uri in mlops.toml); `mlops doctor` does so too.")
+    )

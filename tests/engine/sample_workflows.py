@@ -127,8 +127,13 @@ def on_worker_start(workspace: Workspace) -> None:
 
 
 def on_worker_stop(workspace: Workspace) -> None:
-    if workspace.root.exists():
-        write(str(workspace.root), "worker stops")
+    if not workspace.root.exists():
+        return
+    write(str(workspace.root), "worker stops")
+    if (workspace.root / "hold stop").exists():
+        (workspace.root / "hold stop").unlink()
+        while not (workspace.root / "go stop").exists():
+            time.sleep(0.01)
 
 
 def has_work(workspace: Workspace) -> bool:

@@ -264,16 +264,9 @@ def _record_lineage(workspace: Workspace, version: ModelVersion) -> None:
     from ..lineage.types import Edge, Node
 
     key = f"{version.name}/{version.version}"
-    nodes = [
-        Node(
-            kind="model_version",
-            key=key,
-            label=_("{name} version {version}").format(name=version.name, version=version.version),
-        )
-    ]
+    label = _("{name} version {version}").format(name=version.name, version=version.version)
     edges = []
     if version.run_id:
-        nodes.append(Node(kind="run", key=version.run_id, label=_("run {run_id}").format(run_id=version.run_id[:8])))
         edges.append(
             Edge(
                 source_kind="run",
@@ -283,4 +276,4 @@ def _record_lineage(workspace: Workspace, version: ModelVersion) -> None:
                 target_key=key,
             )
         )
-    LineageService(workspace).record(nodes, edges)
+    LineageService(workspace).record([Node(kind="model_version", key=key, label=label)], edges)

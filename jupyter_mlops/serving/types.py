@@ -40,7 +40,10 @@ class Endpoint(Model):
     name: str
     url: str = Field(description="Base URL of the Open Inference Protocol V2.")
     status: EndpointStatus
-    deployment: Deployment | None
+    deployment: Deployment | None = Field(description="What answers, or is meant to.")
+    pending: Deployment | None = Field(
+        description="A newer deployment that is starting, or failed while `deployment` went on; null: none."
+    )
     inputs: list[TensorSpec]
     outputs: list[TensorSpec]
     example: dict[str, Any] = Field(

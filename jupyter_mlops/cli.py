@@ -7,15 +7,14 @@ answers at once.
 from __future__ import annotations
 
 import importlib
-import json
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
-from pydantic import BaseModel
 
 from .errors import MlopsError
 from .i18n import gettext as _
+from .terminal import say_error
 
 #: Command → (module, attribute, short help). The help stands here so that listing commands imports no area.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -60,33 +59,6 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="jupyter_mlops", prog_name="mlops")
 def cli() -> None:
     """The MLOps workbench: notebooks to tracked runs, pipelines, registered models and served endpoints."""
-
-
-def show(value: BaseModel | list[Any] | dict[str, Any], as_json: bool, text: str) -> None:
-    """Print a command's result: ``text`` for a person, or the value as JSON (the same fields as over HTTP)."""
-    if not as_json:
-        click.echo(text)
-    elif isinstance(value, BaseModel):
-        click.echo(value.model_dump_json(indent=2))
-    else:
-        click.echo(
-            json.dumps(
-                [v.model_dump(mode="json") if isinstance(v, BaseModel) else v for v in value]
-                if isinstance(value, list)
-                else value,
-                indent=2,
-            )
-        )
-
-
-def say_error(error: MlopsError) -> str:
-    """Return an error as the lines that a terminal shows: what, why, what next."""
-    lines = [_("Error: {what}").format(what=error.what)]
-    if error.why:
-        lines.append(f"  {error.why}")
-    if error.next:
-        lines.append(f"  → {error.next}")
-    return "\n".join(lines)
 
 
 def main() -> NoReturn:

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
-from jupyter_mlops.cli import COMMANDS, say_error
+from jupyter_mlops.cli import COMMANDS
 from jupyter_mlops.errors import ConfigError
+from jupyter_mlops.terminal import say_error
 
 
 def mlops(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -29,7 +30,10 @@ def test_help_lists_every_command_and_imports_no_area(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     for name in COMMANDS:
         assert f"\n  {name} " in done.stdout
-    assert done.stderr.strip() == "['jupyter_mlops.cli', 'jupyter_mlops.errors', 'jupyter_mlops.i18n']"
+    assert (
+        done.stderr.strip()
+        == "['jupyter_mlops.cli', 'jupyter_mlops.errors', 'jupyter_mlops.i18n', 'jupyter_mlops.terminal']"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -47,9 +51,7 @@ def test_every_command_exists_and_says_what_it_does(name: str) -> None:
                 assert parameter.help, f"{each.name} {parameter.opts} has no help"
 
 
-@pytest.mark.parametrize(
-    "arguments", [["models", "list"], ["runs", "list"], ["pipeline", "list"], ["worker", "status"]]
-)
+@pytest.mark.parametrize("command", ["models list", "runs list", "pipeline list", "endpoints list", "worker status"])
 def test_outside_a_workspace_each_command_says_how_to_make_one(tmp_path: Path, command: str) -> None:
     done = mlops(*command.split(), cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr

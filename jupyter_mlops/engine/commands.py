@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from .._version import __version__
-from ..cli import show
+from ..terminal import show
 from ..i18n import gettext as _
 from ..i18n import ngettext
 from ..workspace import Workspace

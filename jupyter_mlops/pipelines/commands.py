@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ..cli import show
+from ..terminal import show
 from ..errors import InvalidInputError
 from ..i18n import gettext as _
 from ..i18n import ngettext

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from ..cli import show
+from ..terminal import show
 from ..i18n import gettext as _
 from ..workspace import Workspace
 from .service import RegistryService

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import click
 
-from ..cli import show
+from ..terminal import show
 from ..errors import InvalidInputError, NotFoundError
 from ..i18n import gettext as _
 from ..lineage.service import LineageService

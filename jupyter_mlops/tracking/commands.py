@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from ..cli import show
+from ..terminal import show
 from ..i18n import gettext as _
 from ..workspace import Workspace
 from .service import TrackingService

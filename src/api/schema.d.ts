@@ -11,7 +11,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Versions of the server side. */
+        /** Versions on the server's side, for the front end to compare with its own. */
         get: operations["get_health"];
         put?: never;
         post?: never;
@@ -28,10 +28,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The workspace of a folder. */
+        /** The workspace that a folder belongs to, and how it stands; `found` is false where it belongs to none. */
         get: operations["get_workspace"];
         put?: never;
-        /** Make a folder a workspace. */
+        /** Make a folder a workspace: `mlops.toml`, `.mlops/` and git's ignore line. What exists is kept. */
         post: operations["init_workspace"];
         delete?: never;
         options?: never;
@@ -46,10 +46,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The worker's state. */
+        /** Whether the workspace's worker runs, and how much it has to do. */
         get: operations["get_worker"];
         put?: never;
-        /** Start the worker where it does not run. */
+        /** Start the workspace's worker where it does not run. */
         post: operations["start_worker"];
         delete?: never;
         options?: never;
@@ -64,7 +64,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Check installation and workspace. */
+        /** Check the installation and the workspace of a folder; says what to do about each thing found wrong. */
         get: operations["get_doctor"];
         put?: never;
         post?: never;
@@ -81,7 +81,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All experiments. */
+        /** The experiments, by name. */
         get: operations["list_experiments"];
         put?: never;
         post?: never;
@@ -98,7 +98,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Runs, filtered and sorted. */
+        /** One page of runs. */
         get: operations["list_runs"];
         put?: never;
         post?: never;
@@ -133,7 +133,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Values of one metric. */
+        /** The values of one metric, in order of step and time. */
         get: operations["get_metric_history"];
         put?: never;
         post?: never;
@@ -150,7 +150,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Artifacts below one folder. */
+        /** The files and folders directly below one folder of a run's artifacts. */
         get: operations["list_run_artifacts"];
         put?: never;
         post?: never;
@@ -184,7 +184,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where the repository stands. */
+        /** Branch, commit and whether the work tree differs from it. */
         get: operations["get_git_status"];
         put?: never;
         post?: never;
@@ -201,8 +201,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The snapshot of a run. */
+        /** The snapshot of a run, or the one with this commit id. */
         get: operations["get_snapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/versioning/snapshots/{run_id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A text file as it was in a snapshot. */
+        get: operations["get_snapshot_file"];
         put?: never;
         post?: never;
         delete?: never;
@@ -218,7 +235,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What made a thing, or came of it. */
+        /** What made a thing, or what came of it. */
         get: operations["get_lineage_trace"];
         put?: never;
         post?: never;
@@ -235,7 +252,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Pipeline files of the workspace. */
+        /** The pipeline files of the workspace, with what is wrong in each. */
         get: operations["list_pipelines"];
         put?: never;
         post?: never;
@@ -252,7 +269,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One pipeline file, checked. */
+        /** One pipeline file, read and checked. */
         get: operations["get_pipeline_document"];
         put?: never;
         post?: never;
@@ -272,7 +289,7 @@ export interface paths {
         /** Pipeline runs, newest first. */
         get: operations["list_pipeline_runs"];
         put?: never;
-        /** Start a pipeline or a notebook. */
+        /** Start a pipeline, or one notebook; a request id that is known gives the run that it started. */
         post: operations["start_pipeline_run"];
         delete?: never;
         options?: never;
@@ -287,7 +304,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One pipeline run. */
+        /** One pipeline run with its steps. */
         get: operations["get_pipeline_run"];
         put?: never;
         post?: never;
@@ -304,7 +321,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One step. */
+        /** One step with its cells, outputs and the end of its log. */
         get: operations["get_pipeline_step"];
         put?: never;
         post?: never;
@@ -323,7 +340,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Cancel. */
+        /** Cancel a run; answers when nothing of it runs any more. */
         post: operations["cancel_pipeline_run"];
         delete?: never;
         options?: never;
@@ -340,7 +357,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Resume. */
+        /** Run again what did not succeed, with the notebooks as they are now. */
         post: operations["resume_pipeline_run"];
         delete?: never;
         options?: never;
@@ -355,7 +372,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Registered models. */
+        /** Registered models, by name. */
         get: operations["list_models"];
         put?: never;
         post?: never;
@@ -372,7 +389,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One registered model. */
+        /** One registered model with its versions. */
         get: operations["get_model"];
         put?: never;
         post?: never;
@@ -389,7 +406,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** One version. */
+        /** One version of a registered model. */
         get: operations["get_model_version"];
         put?: never;
         post?: never;
@@ -407,10 +424,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Point an alias. */
+        /** Point an alias at a version. */
         put: operations["set_model_alias"];
         post?: never;
-        /** Drop an alias. */
+        /** Take an alias away. */
         delete: operations["delete_model_alias"];
         options?: never;
         head?: never;
@@ -424,10 +441,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** All endpoints. */
+        /** All endpoints, by name. */
         get: operations["list_endpoints"];
         put?: never;
-        /** Deploy. */
+        /** Put a model version behind an endpoint. It is `starting`; events of topic `endpoint` tell how it goes on. */
         post: operations["deploy_model"];
         delete?: never;
         options?: never;
@@ -435,7 +452,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/serving/endpoints/{name}": {
+    "/serving/endpoints/{endpoint}": {
         parameters: {
             query?: never;
             header?: never;
@@ -446,14 +463,14 @@ export interface paths {
         get: operations["get_endpoint"];
         put?: never;
         post?: never;
-        /** Delete. */
+        /** Delete an endpoint and stop its model server; its request log stays. */
         delete: operations["delete_endpoint"];
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/serving/endpoints/{name}/stop": {
+    "/serving/endpoints/{endpoint}/stop": {
         parameters: {
             query?: never;
             header?: never;
@@ -462,7 +479,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Stop. */
+        /** Stop an endpoint's model server; the endpoint keeps its URL. */
         post: operations["stop_endpoint"];
         delete?: never;
         options?: never;
@@ -470,7 +487,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/serving/endpoints/{name}/start": {
+    "/serving/endpoints/{endpoint}/start": {
         parameters: {
             query?: never;
             header?: never;
@@ -479,7 +496,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start. */
+        /** Start a stopped or failed endpoint again. */
         post: operations["start_endpoint"];
         delete?: never;
         options?: never;
@@ -487,7 +504,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/serving/endpoints/{name}/predict": {
+    "/serving/endpoints/{endpoint}/predict": {
         parameters: {
             query?: never;
             header?: never;
@@ -496,7 +513,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Predict. */
+        /** Ask an endpoint. */
         post: operations["predict_endpoint"];
         delete?: never;
         options?: never;
@@ -511,7 +528,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Trace a prediction. */
+        /** What led to a prediction, from its request id. */
         get: operations["trace_prediction_request"];
         put?: never;
         post?: never;
@@ -597,7 +614,10 @@ export interface components {
             url: string;
             /** @enum {string} */
             status: "starting" | "ready" | "failed" | "stopped";
+            /** @description What answers, or is meant to. */
             deployment: components["schemas"]["Deployment"] | null;
+            /** @description A newer deployment that is starting, or failed while `deployment` went on; null: none. */
+            pending: components["schemas"]["Deployment"] | null;
             inputs: components["schemas"]["TensorSpec"][];
             outputs: components["schemas"]["TensorSpec"][];
             /** @description A request body that works: `{"dataframe_split": …}`; empty: none known. */
@@ -631,9 +651,10 @@ export interface components {
             name: string;
             /** @description UTC seconds since the epoch. */
             created_at: number;
+            /** @description Its runs outside the trash; -1: a remote tracking server does not tell. */
             run_count: number;
         };
-        /** @description All experiments. */
+        /** @description The experiments, by name. */
         ExperimentList: {
             items: components["schemas"]["Experiment"][];
         };
@@ -919,6 +940,8 @@ export interface components {
             /** @description UTC seconds since the epoch. */
             started_at: number | null;
             ended_at: number | null;
+            /** @description It is in the trash, from where it can be restored. */
+            deleted: boolean;
             /** @description Notebook that made it, a workspace path; empty: unknown. */
             notebook: string;
             /** @description Git commit that holds its exact state; empty: none. */
@@ -944,6 +967,8 @@ export interface components {
             /** @description Whether the work tree differed from that commit; null: unknown. */
             dirty: boolean | null;
             user: string;
+            /** @description Why it failed, `<exception>: <message>`; empty: it did not, or it is unknown. */
+            error: string;
         };
         /** @description One page of runs. */
         RunPage: {
@@ -962,6 +987,8 @@ export interface components {
             /** @description UTC seconds since the epoch. */
             started_at: number | null;
             ended_at: number | null;
+            /** @description It is in the trash, from where it can be restored. */
+            deleted: boolean;
             /** @description Notebook that made it, a workspace path; empty: unknown. */
             notebook: string;
             /** @description Git commit that holds its exact state; empty: none. */
@@ -977,10 +1004,11 @@ export interface components {
                 [key: string]: number | ("NaN" | "Infinity" | "-Infinity");
             };
         };
-        /** @description The exact state behind a run, a commit under `refs/mlops/runs/<run id>`. */
+        /** @description The exact state behind a run, a commit under `refs/mlops/`. Runs that found nothing changed share one. */
         Snapshot: {
             run_id: string;
             commit: string;
+            /** @description Git ref that keeps it; empty where it was asked for by its commit id. */
             ref: string;
             /** @description HEAD at the time; empty: none. */
             parent: string;
@@ -990,6 +1018,14 @@ export interface components {
             files: number;
             /** @description Files that stayed out because of their size, with the reason. */
             left_out: string[];
+        };
+        /** @description A text file as it was in a snapshot. */
+        SnapshotFile: {
+            path: string;
+            commit: string;
+            /** @description Bytes. */
+            size: number;
+            content: string;
         };
         /** @description Start a pipeline, or one notebook as a pipeline of one step. */
         StartRequest: {
@@ -1117,11 +1153,11 @@ export interface components {
             /** @description Where the workspace lies above the server's root: the root's path in the workspace. Else empty. */
             prefix: string;
             name: string;
-            /** @description Why `mlops.toml` can't be read; `details` has line and column. */
+            /** @description Why it can't be used, e.g. a mistake in `mlops.toml` (`details` has file, line and column). */
             problem: components["schemas"]["ErrorInfo"] | null;
             git: components["schemas"]["GitStatus"] | null;
             worker: components["schemas"]["WorkerStatus"] | null;
-            /** @description MLflow tracking URI, secrets and local folders left out; empty: unknown. */
+            /** @description MLflow tracking URI without secrets; empty: unknown. */
             tracking_uri: string;
         };
     };
@@ -1413,7 +1449,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description All experiments. */
+            /** @description The experiments, by name. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1444,11 +1480,13 @@ export interface operations {
                 experiment?: string;
                 /** @description MLflow's filter syntax, e.g. `metrics.auc > 0.7`. */
                 filter?: string;
-                /** @description `started_at`, `name`, `status`, `metrics.<key>` or `params.<key>`; empty: started_at. */
+                /** @description `started_at`, `ended_at`, `name`, `status`, `metrics.<key>`, `params.<key>` or `tags.<key>`; empty: started_at. */
                 order_by?: string;
                 descending?: boolean;
                 /** @description Only the runs of this notebook (workspace path). */
                 notebook?: string;
+                /** @description The runs in the trash instead. */
+                deleted?: boolean;
             };
             header?: never;
             path?: never;
@@ -1530,6 +1568,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             422: components["responses"]["Problem422"];
             501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];
@@ -1629,6 +1668,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             422: components["responses"]["Problem422"];
             501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];
@@ -1679,7 +1719,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description The exact state behind a run, a commit under `refs/mlops/runs/<run id>`. */
+            /** @description The exact state behind a run, a commit under `refs/mlops/`. Runs that found nothing changed share one. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -1691,6 +1731,42 @@ export interface operations {
             400: components["responses"]["Problem400"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_snapshot_file: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Workspace path. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A text file as it was in a snapshot. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SnapshotFile"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             422: components["responses"]["Problem422"];
             501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];
@@ -2120,18 +2196,19 @@ export interface operations {
             };
         };
         responses: {
-            /** @description A registered model with its versions, newest first (at most 100). */
+            /** @description One version of a registered model. */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelDetail"];
+                    "application/json": components["schemas"]["ModelVersion"];
                 };
             };
             400: components["responses"]["Problem400"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
@@ -2248,7 +2325,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                name: string;
+                endpoint: string;
             };
             cookie?: never;
         };
@@ -2280,7 +2357,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                name: string;
+                endpoint: string;
             };
             cookie?: never;
         };
@@ -2310,7 +2387,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                name: string;
+                endpoint: string;
             };
             cookie?: never;
         };
@@ -2342,7 +2419,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                name: string;
+                endpoint: string;
             };
             cookie?: never;
         };
@@ -2374,7 +2451,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                name: string;
+                endpoint: string;
             };
             cookie?: never;
         };

@@ -17,7 +17,10 @@ export class EndpointModel implements IDisposable {
       changes: services.changes,
       workspace,
       load: (client, signal) =>
-        client.get('/serving/endpoints/{name}', { path: { name }, signal }),
+        client.get('/serving/endpoints/{endpoint}', {
+          path: { endpoint: name },
+          signal
+        }),
       concerns: ({ topic, key }) => topic === 'endpoint' && key === name
     });
   }
@@ -41,8 +44,8 @@ export class EndpointModel implements IDisposable {
   }
 
   predict(body: PredictRequest): Promise<Prediction> {
-    return this.workspace.client.post('/serving/endpoints/{name}/predict', {
-      path: { name: this.name },
+    return this.workspace.client.post('/serving/endpoints/{endpoint}/predict', {
+      path: { endpoint: this.name },
       body
     });
   }
@@ -56,23 +59,23 @@ export class EndpointModel implements IDisposable {
 
   async stop(): Promise<void> {
     this.query.set(
-      await this.workspace.client.post('/serving/endpoints/{name}/stop', {
-        path: { name: this.name }
+      await this.workspace.client.post('/serving/endpoints/{endpoint}/stop', {
+        path: { endpoint: this.name }
       })
     );
   }
 
   async start(): Promise<void> {
     this.query.set(
-      await this.workspace.client.post('/serving/endpoints/{name}/start', {
-        path: { name: this.name }
+      await this.workspace.client.post('/serving/endpoints/{endpoint}/start', {
+        path: { endpoint: this.name }
       })
     );
   }
 
   async delete(): Promise<void> {
-    await this.workspace.client.delete('/serving/endpoints/{name}', {
-      path: { name: this.name }
+    await this.workspace.client.delete('/serving/endpoints/{endpoint}', {
+      path: { endpoint: this.name }
     });
   }
 }

@@ -74,6 +74,7 @@ export function EndpointPage(props: { model: EndpointModel }): JSX.Element {
     <article aria-label={trans.__('Endpoint %1', data.name)}>
       <Head model={model} endpoint={data} onDeleted={() => setDeleted(true)} />
       {failure && <ErrorView error={failure} trans={trans} />}
+      {data.pending && <Pending endpoint={data} />}
       <About model={model} endpoint={data} />
       <TryIt model={model} endpoint={data} />
       <Snippets endpoint={data} />
@@ -141,6 +142,25 @@ function Head(props: IProps & { onDeleted(): void }): JSX.Element {
         {trans.__('Delete')}
       </Button>
     </header>
+  );
+}
+
+/** A newer version that is on its way, or did not make it. */
+function Pending(props: { endpoint: Endpoint }): JSX.Element | null {
+  const trans = useTrans();
+  const { pending } = props.endpoint;
+  if (!pending) {
+    return null;
+  }
+  return pending.error ? (
+    <ErrorView error={pending.error} trans={trans} />
+  ) : (
+    <p role="status">
+      {trans.__(
+        'Version %1 is starting; until it is ready the one below answers.',
+        pending.version
+      )}
+    </p>
   );
 }
 

@@ -6,7 +6,7 @@ export function curlSnippet(endpoint: Endpoint): string {
   const body = JSON.stringify(exampleBody(endpoint));
   const quoted = body.replace(/'/g, "'\\''");
   return [
-    `curl ${invocationsUrl(endpoint)} \\`,
+    `curl ${endpoint.url}/invocations \\`,
     "  -H 'Content-Type: application/json' \\",
     `  -d '${quoted}'`
   ].join('\n');
@@ -23,12 +23,6 @@ export function pythonSnippet(endpoint: Endpoint): string {
     '',
     `mlops.predict(${toPython(endpoint.name)}, [{${entries.join(', ')}}])`
   ].join('\n');
-}
-
-/** Where MLflow's request bodies are taken, beside the V2 protocol's base URL. */
-function invocationsUrl(endpoint: Endpoint): string {
-  const base = new URL(endpoint.url);
-  return `${base.origin}/invocations`;
 }
 
 function toPython(value: unknown): string {

@@ -101,7 +101,7 @@ const EXAMPLE =
 function NoRuns(props: { model: RunsModel }): JSX.Element {
   const { model } = props;
   const trans = useTrans();
-  if (model.filter || model.onlyNotebook || model.experiment) {
+  if (model.filter || model.onlyNotebook || model.experiment || model.deleted) {
     return <EmptyState title={trans.__('No run fits this filter.')} />;
   }
   return (
@@ -200,6 +200,16 @@ function Tools(props: { model: RunsModel; wide: boolean }): JSX.Element {
               onChange={event => model.setOnlyNotebook(event.target.checked)}
             />
             {trans.__('This notebook')}
+          </label>
+        )}
+        {(wide || model.deleted) && (
+          <label className="jp-mlops-Check">
+            <input
+              type="checkbox"
+              checked={model.deleted}
+              onChange={event => model.setDeleted(event.target.checked)}
+            />
+            {trans.__('Deleted runs')}
           </label>
         )}
       </div>

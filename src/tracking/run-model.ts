@@ -84,6 +84,7 @@ export class RunModel implements IDisposable {
     await this.workspace.client.delete('/tracking/runs/{run_id}', {
       path: { run_id: this.id }
     });
+    await this.query.refresh();
   }
 
   /** Take the run out of the trash. */
@@ -91,6 +92,7 @@ export class RunModel implements IDisposable {
     await this.workspace.client.post('/tracking/runs/{run_id}/restore', {
       path: { run_id: this.id }
     });
+    await this.query.refresh();
   }
 
   private live<T>(

@@ -52,11 +52,7 @@ export function RunPage(props: { model: RunModel }): JSX.Element {
   const { model } = props;
   const trans = useTrans();
   useChanged(model);
-  const [deleted, setDeleted] = useState(false);
   const { run } = model;
-  if (deleted) {
-    return <DeletedRun model={model} onRestored={() => setDeleted(false)} />;
-  }
   if (!run) {
     return model.query.error ? (
       <ErrorView
@@ -72,7 +68,8 @@ export function RunPage(props: { model: RunModel }): JSX.Element {
   }
   return (
     <article aria-label={trans.__('Run %1', run.name)}>
-      <Head model={model} run={run} onDeleted={() => setDeleted(true)} />
+      <Head model={model} run={run} />
+      {run.deleted && <Deleted model={model} />}
       <Origin model={model} run={run} />
       <Metrics run={run} />
       <Curves model={model} keys={Object.keys(run.metrics)} />
@@ -82,12 +79,8 @@ export function RunPage(props: { model: RunModel }): JSX.Element {
   );
 }
 
-function Head(props: {
-  model: RunModel;
-  run: RunDetail;
-  onDeleted(): void;
-}): JSX.Element {
-  const { model, run, onDeleted } = props;
+function Head(props: { model: RunModel; run: RunDetail }): JSX.Element {
+  const { model, run } = props;
   const trans = useTrans();
   const remove = async () => {
     const done = await attempt(trans, async () => {
@@ -97,7 +90,6 @@ function Head(props: {
     if (!done) {
       return;
     }
-    onDeleted();
     Notification.info(trans.__('Run "%1" was deleted.', run.name), {
       autoClose: 10_000,
       actions: [
@@ -122,30 +114,24 @@ function Head(props: {
           </span>
         </p>
       </div>
-      <Button icon={deleteIcon} onClick={() => void remove()}>
-        {trans.__('Delete')}
-      </Button>
+      {!run.deleted && (
+        <Button icon={deleteIcon} onClick={() => void remove()}>
+          {trans.__('Delete')}
+        </Button>
+      )}
     </header>
   );
 }
 
-function DeletedRun(props: {
-  model: RunModel;
-  onRestored(): void;
-}): JSX.Element {
-  const { model, onRestored } = props;
+/** Says that the run is in the trash, and takes it out again. */
+function Deleted(props: { model: RunModel }): JSX.Element {
+  const { model } = props;
   const trans = useTrans();
   return (
     <EmptyState title={trans.__('This run was deleted.')}>
       <Button
         primary
-        onClick={() => {
-          void attempt(trans, async () => {
-            await model.restore();
-            await model.query.refresh();
-            onRestored();
-          });
-        }}
+        onClick={() => void attempt(trans, () => model.restore())}
       >
         {trans.__('Restore it')}
       </Button>

@@ -142,6 +142,16 @@ export class RunsModel implements IDisposable {
     this.ask();
   }
 
+  /** Whether the runs in the trash are shown instead. */
+  get deleted(): boolean {
+    return this._deleted;
+  }
+
+  setDeleted(deleted: boolean): void {
+    this._deleted = deleted;
+    this.ask();
+  }
+
   setOnlyNotebook(only: boolean): void {
     this._onlyNotebook = only;
     this.ask();
@@ -207,7 +217,8 @@ export class RunsModel implements IDisposable {
       filter: this._filter,
       order_by: this._sort.id,
       descending: this._sort.descending,
-      notebook: this._onlyNotebook ? this._notebook : ''
+      notebook: this._onlyNotebook ? this._notebook : '',
+      deleted: this._deleted
     };
   }
 
@@ -236,6 +247,7 @@ export class RunsModel implements IDisposable {
   }
 
   private _changed = new Signal<this, void>(this);
+  private _deleted = false;
   private _experiment = '';
   private _experiments: WorkspaceQuery<Experiment[]>;
   private _filter = '';

@@ -6,8 +6,8 @@ from datetime import datetime
 
 import click
 
-from ..terminal import show
 from ..i18n import gettext as _
+from ..terminal import show
 from ..workspace import Workspace
 from .service import TrackingService
 from .types import RunDetail, RunPage, RunQuery, RunSummary
@@ -125,9 +125,10 @@ def _details(run: RunDetail) -> str:
     }
     width = max(len(name) for name in facts)
     lines = [f"{name.ljust(width)}  {value}" for name, value in facts.items() if value]
-    for title, values in ((_("parameters"), run.params), (_("metrics"), run.metrics)):
+    numbers = {key: _number(value) for key, value in run.metrics.items()}
+    for title, values in ((_("parameters"), run.params), (_("metrics"), numbers)):
         if values:
-            lines += ["", title, *(f"  {key} = {_number(value)}" for key, value in sorted(values.items()))]
+            lines += ["", title, *(f"  {key} = {value}" for key, value in sorted(values.items()))]
     if run.artifacts:
         lines += ["", _("artifacts"), *(f"  {each.path}{'/' if each.is_dir else ''}" for each in run.artifacts)]
     return "\n".join(lines)

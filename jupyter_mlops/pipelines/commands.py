@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from ..terminal import show
 from ..errors import InvalidInputError
 from ..i18n import gettext as _
 from ..i18n import ngettext
+from ..terminal import show
 from ..workspace import Workspace
 from .parameter_types import from_text
 from .service import PipelineService

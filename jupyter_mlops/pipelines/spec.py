@@ -176,7 +176,7 @@ class _Reader:
         self._step_places = {name: entry.key_place for name, entry in entries.items()}
         outputs = {name: self._declared_outputs(entry.value) for name, entry in entries.items()}
         steps = [self._read_step(name, entry, outputs) for name, entry in entries.items()]
-        graph = {step.name: [need for need in step.needs if need in entries] for step in steps}
+        graph = {step.name: [need for need in step.needs if need in entries and need != step.name] for step in steps}
         rings = cycles(graph)
         for ring in rings:
             self._say(
@@ -312,7 +312,7 @@ class _Reader:
             return 0
         node = fields["timeout_minutes"].value
         if isinstance(node.value, bool) or not isinstance(node.value, (int, float)) or node.value < 0:
-            self._say(node.place, _("'timeout_minutes' is a number of minutes; 0: no limit."))
+            self._say(node.place, _("'timeout_minutes' is not a number of minutes."), _("Write 0 for no limit."))
             return 0
         return float(node.value)
 
@@ -323,7 +323,9 @@ class _Reader:
             return {}
         if isinstance(node.value, dict) and (node.value or empty):
             return node.value
-        message = _("'{what}' is {found}; it must be a mapping.").format(what=what, found=node.kind)
+        message = _("'{what}' is {found}; it must be a mapping.").format(
+            what=what, found=_("empty") if node.value == {} else node.kind
+        )
         self._say(node.place, message, fix or _("Write `name: value` lines below it, indented."))
         return None
 

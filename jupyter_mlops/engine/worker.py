@@ -93,7 +93,7 @@ class _Worker:
             return 1
         _log.info("The worker ends (%s).", reason)
         self._stop(reason)
-        if reason == "upgraded" or (reason == "idle" and self._has_work()):
+        if reason == "upgraded" or (reason == "idle" and self._work_came()):
             _restart()
         return 0
 
@@ -114,6 +114,14 @@ class _Worker:
         _log.info("The worker is ready.")
 
     def _stop(self, reason: Reason) -> None:
+        try:
+            self._leave(reason)
+        except Exception:
+            _log.exception("The worker could not end as it should; what it was doing goes on at the next start.")
+        finally:
+            self.lock.release()
+
+    def _leave(self, reason: Reason) -> None:
         self.lock.write(state="stopping", **self.facts)
         self.runtime.stop()
         for each in self._hooks("on_worker_stop"):
@@ -127,7 +135,6 @@ class _Worker:
         dbos_adapter.destroy()
         if reason != "gone":
             self._announce("stopped")
-        self.lock.release()
 
     def _hooks(self, name: str) -> list[durable.Hook]:
         return [hook for module in self.modules if callable(hook := getattr(module, name, None))]
@@ -180,6 +187,14 @@ class _Worker:
 
     def _has_work(self) -> bool:
         return count_active(self.settings) > 0 or any(each(self.workspace) for each in self._hooks("has_work"))
+
+    def _work_came(self) -> bool:
+        """The last look, after the lock is free: from here on a client that has work finds no worker and starts one."""
+        try:
+            return self._has_work()
+        except Exception:
+            _log.exception("The last look for work failed.")
+            return False
 
     def _rescue(self, adrift: set[str]) -> set[str]:
         """Queue again what is marked as running but is not: its thread ended because a full disk or a locked database

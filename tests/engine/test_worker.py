@@ -157,7 +157,12 @@ def test_a_worker_whose_workspace_is_deleted_ends(engine: EngineService) -> None
     pid = engine.ensure_worker().pid
     assert pid is not None
     started = processes.started_at(pid)
-    shutil.rmtree(engine.workspace.root)
+
+    def deleted() -> bool:  # the worker may write a file while its folder is being emptied
+        shutil.rmtree(engine.workspace.root, ignore_errors=True)
+        return not engine.workspace.root.exists()
+
+    eventually(deleted)
     eventually(lambda: processes.find(pid, started) is None)
     assert not engine.workspace.root.exists()
 
@@ -173,6 +178,28 @@ def test_work_whose_failure_could_not_be_stored_is_queued_again(engine: EngineSe
     eventually(lambda: engine.status("lost") == "succeeded", timeout=40)
     assert any("was dropped" in line for line in engine.log_tail())
     assert trace().count("end 0") == 1
+
+
+@pytest.mark.slow
+def test_an_upgraded_worker_starts_anew_when_nothing_runs(
+    engine: EngineService, trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pip install -U` does it: another version's metadata appears on the path of a running worker."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path / 'site'}{os.pathsep}{os.environ['PYTHONPATH']}")
+    metadata = tmp_path / "site" / "jupyter_mlops-99.0.dist-info"
+    metadata.parent.mkdir()
+    (Path(trace.root) / "hold 0").touch()
+    engine.enqueue("sample.steps", trace.root, 1, workflow_id="long", queue="sample")
+    trace.has("begin 0")
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: jupyter_mlops\nVersion: 99.0\n")
+    time.sleep(worker.LOOK + 1)
+    assert "worker stops" not in trace()  # it does not cut work short for that
+    (Path(trace.root) / "go 0").touch()
+    assert engine.wait("long", timeout=60) == ["end 0"]
+    eventually(lambda: trace().count("worker starts") == 2)
+    engine.ensure_worker()
+    assert engine.worker_status().state == "running"
 
 
 def test_a_second_worker_makes_way(engine: EngineService) -> None:

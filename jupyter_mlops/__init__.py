@@ -76,4 +76,6 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    return [{"module": "jupyter_mlops.extension.app"}]
+    from .extension.app import MlopsExtension
+
+    return [{"module": "jupyter_mlops.extension.app", "app": MlopsExtension}]

@@ -44,6 +44,8 @@ class Call:
     server_root: Path
     #: Name of the authenticated user.
     user: str
+    #: To be told of a workspace that the answer is about: its changes are then pushed to the browser.
+    seen: Callable[[Workspace], None] = lambda workspace: None
     _workspace: Workspace | None = None
 
     @property

@@ -59,7 +59,9 @@ class WorkspaceState(Model):
         description="Where the workspace lies above the server's root: the root's path in the workspace. Else empty."
     )
     name: str
-    problem: ErrorInfo | None = Field(description="Why `mlops.toml` can't be read; `details` has line and column.")
+    problem: ErrorInfo | None = Field(
+        description="Why it can't be used, e.g. a mistake in `mlops.toml` (`details` has file, line and column)."
+    )
     git: GitStatus | None
     worker: WorkerStatus | None
-    tracking_uri: str = Field(description="MLflow tracking URI, secrets and local folders left out; empty: unknown.")
+    tracking_uri: str = Field(description="MLflow tracking URI without secrets; empty: unknown.")

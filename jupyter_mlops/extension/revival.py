@@ -1,0 +1,112 @@
+"""Starting a workspace's worker again where it died and left something to do."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy import select
+
+from ..errors import MlopsError
+from ..store.database import database
+from ..store.tables import EndpointRow
+from ..workspace import Workspace
+
+#: A worker that lives shorter than this, seconds, counts as one that can't live; so many in a row are given up.
+_SHORT_LIFE = 20.0
+_GIVE_UP_AFTER = 4
+
+
+class WorkerKeeper:
+    """A thread that waits for the worker's lock to be freed, and looks why.
+
+    It does not wait for a worker to come: the outbox tells that (:meth:`look`). One that was stopped by a person, or
+    ended because it had nothing to do, is left alone.
+    """
+
+    def __init__(self, workspace: Workspace, log: logging.Logger, changed: Callable[[], None]):
+        self._workspace = workspace
+        self._log = log
+        self._changed = changed
+        self._look = threading.Event()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin; nothing happens where it has begun."""
+        if self._thread is None:
+            # A daemon: it sleeps in the kernel as long as the worker lives, and must not keep Jupyter from ending.
+            self._thread = threading.Thread(target=self._run, name="mlops-worker-keeper", daemon=True)
+            self._thread.start()
+
+    def look(self) -> None:
+        """Something happened in the workspace: there may be a worker now."""
+        self._look.set()
+
+    def stop(self) -> None:
+        """Do nothing more."""
+        self._stopped = True
+        self._look.set()
+
+    def _run(self) -> None:
+        from ..engine.service import worker_lock
+
+        lock = worker_lock(self._workspace)
+        try:
+            self._revive("has work left")
+            short_lives = 0
+            while not self._stopped:
+                if lock.holder() is None:
+                    self._look.wait()
+                    self._look.clear()
+                    continue
+                since = time.monotonic()
+                self._wait()
+                if self._stopped:
+                    return
+                self._changed()
+                short_lives = short_lives + 1 if time.monotonic() - since < _SHORT_LIFE else 0
+                last = lock.last()
+                if last is None or last.info.get("state") not in ("starting", "ready"):
+                    continue  # it says that it stopped, or why it could not start
+                if short_lives >= _GIVE_UP_AFTER:
+                    self._log.error(
+                        "The worker of %s died %d times in a row; it is not started again. See `mlops doctor`.",
+                        self._workspace.root,
+                        short_lives,
+                    )
+                    continue
+                self._revive("died")
+        except Exception:
+            self._log.exception("The worker of %s is no longer looked after.", self._workspace.root)
+
+    def _wait(self) -> None:
+        from ..engine.service import EngineService
+
+        EngineService(self._workspace).wait_until_stopped()
+
+    def _revive(self, why: str) -> None:
+        """Start a worker if none runs although work is left or an endpoint is to be up."""
+        from ..engine.service import EngineService
+
+        engine = EngineService(self._workspace)
+        try:
+            status = engine.worker_status()
+            if self._stopped or status.state == "running" or not (status.active or self._endpoints_wanted()):
+                return
+            self._log.info("The worker of %s %s; it is started.", self._workspace.root, why)
+            engine.ensure_worker()
+            self._changed()
+        except MlopsError as error:
+            self._log.warning("The worker of %s could not be started: %s", self._workspace.root, error)
+
+    def _endpoints_wanted(self) -> bool:
+        if not (self._workspace.state / "mlops.db").exists() and not self._workspace.config.store.url:
+            return False  # looking must not make the database
+        with database(self._workspace).reading() as session:
+            return (
+                session.scalars(select(EndpointRow.name).where(EndpointRow.wanted == "running").limit(1)).first()
+                is not None
+            )

@@ -17,6 +17,7 @@ from ..workspace import Workspace
 from . import environment
 from .client import keep_to_itself, mlflow_errors
 from .origin import ERROR_LIMIT, TAG_ERROR, pipeline_snapshot
+from .runs import unbounded
 from .service import default_experiment
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ class Run:
         return _("<Run {name} ({id}) in the experiment {experiment}>").format(
             name=self.name, id=self.id, experiment=self.experiment
         )
+
+    def metrics(self) -> dict[str, float]:
+        """Return the latest value of each metric, as stored now."""
+        with mlflow_errors(_("read the run {name}").format(name=self.name)):
+            found = self._client.get_run(self.id).data.metrics
+        return {key: unbounded(value) for key, value in found.items()}
 
     def log_metric(self, key: str, value: float, step: int | None = None) -> None:
         """Log one value of a metric; NaN and infinities are kept."""
@@ -112,7 +119,9 @@ def run(
     params, tags : logged at the start.
     description : Markdown, shown with the run.
 
-    Raises :class:`NotAWorkspaceError` outside a workspace.
+    Raises
+    ------
+    NotAWorkspaceError : outside a workspace.
     """
     here = context.current()
     keep_to_itself()

@@ -91,7 +91,7 @@ def test_the_run_completes_with_everything_there_once(flights: Workspace, tmp_pa
         assert worker.pid
         kill(worker.pid)
     else:
-        kill(int(holder.info["kernel"]["pid"]))
+        kill(int(holder.info["kernel_pid"]))
 
     # Then, with Jupyter there (again), it completes by itself: the extension brings a killed worker back
     if victim == "jupyter":

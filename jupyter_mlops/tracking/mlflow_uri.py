@@ -1,4 +1,4 @@
-"""The two URI schemes under which MLflow finds a workspace's embedded store.
+"""How MLflow finds a workspace: two URI schemes, and the name of its experiment. (It costs nothing to import this.)
 
 ``mlops:///path/of/the/workspace`` is a tracking URI: it is made afresh in each process and never stored.
 ``mlops-artifacts:/…`` is what MLflow stores with experiments, runs and models: a place below the workspace's artifact
@@ -17,6 +17,11 @@ TRACKING_SCHEME = "mlops"
 ARTIFACT_SCHEME = "mlops-artifacts"
 #: MLflow's part of the artifact folder; outputs of pipeline steps lie beside it.
 ARTIFACT_ROOT = f"{ARTIFACT_SCHEME}:/mlflow"
+
+
+def default_experiment(workspace: Workspace) -> str:
+    """Return the name of the experiment of runs that name none."""
+    return workspace.config.tracking.experiment or workspace.name
 
 
 def is_embedded(tracking_uri: str | None) -> bool:

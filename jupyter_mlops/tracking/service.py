@@ -14,7 +14,7 @@ from ..workspace import Workspace
 from .artifacts import list_artifacts
 from .client import mlflow_errors, open_client
 from .liveness import TAG_PROCESS, has_ended
-from .mlflow_uri import is_embedded
+from .mlflow_uri import default_experiment, is_embedded
 from .origin import TAG_ERROR
 from .runs import detail, point, summary, thinned
 from .search import filter_of, order_of, page_token_of, quoted
@@ -31,11 +31,6 @@ __all__ = ["TrackingService", "default_experiment", "mlflow_errors"]
 
 _RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}\Z", re.ASCII)
 _logger = logging.getLogger(__name__)
-
-
-def default_experiment(workspace: Workspace) -> str:
-    """Return the name of the experiment of runs that name none."""
-    return workspace.config.tracking.experiment or workspace.name
 
 
 class TrackingService:

@@ -78,7 +78,13 @@ class VersioningService:
             self.last_reason = _("Snapshots are switched off in mlops.toml.")
             return None
         try:
-            taken = take(self.workspace, open_repository(self.workspace), message, ref)
+            repository = open_repository(self.workspace)
+        except (GitError, MissingProgramError) as error:
+            self.last_reason = str(error)
+            _logger.info("No snapshot of %s: %s", self.workspace.root.name, error)  # that may be as it is meant
+            return None
+        try:
+            taken = take(self.workspace, repository, message, ref)
         except MlopsError as error:
             self.last_reason = str(error)
             _logger.warning("No snapshot of %s: %s", self.workspace.root.name, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ _RESERVED_ALIAS = re.compile(r"latest|v\d+", re.IGNORECASE)
 
 def client(workspace: Workspace) -> MlflowClient:
     """Return a client of the workspace's tracking server and registry."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a workspace's work stays on its machine
     from mlflow import MlflowClient
 
     uri = workspace.tracking_uri

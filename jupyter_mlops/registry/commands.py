@@ -6,8 +6,8 @@ import time
 
 import click
 
-from ..terminal import show
 from ..i18n import gettext as _
+from ..terminal import show
 from ..workspace import Workspace
 from .service import RegistryService
 from .types import ModelDetail, ModelQuery, ModelVersion, TensorSpec

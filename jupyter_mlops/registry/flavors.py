@@ -26,6 +26,7 @@ from typing import Any
 
 from ..errors import InvalidInputError, MissingExtraError
 from ..i18n import gettext as _
+from .skops_io import skops_io
 
 #: Rows kept as the example, and rows that the signature is inferred from.
 EXAMPLE_ROWS = 5
@@ -204,10 +205,9 @@ def _sklearn_plan(model: Any, predict: str) -> _Plan:
 
 def _skops_types(model: Any) -> list[str] | None:
     """Return the types that skops must be told to trust, or None where the model holds more than library types."""
-    import skops.io
-
     try:
-        untrusted: list[str] = skops.io.get_untrusted_types(data=skops.io.dumps(model))
+        skops = skops_io()
+        untrusted: list[str] = skops.get_untrusted_types(data=skops.dumps(model))
     except Exception:
         # Whatever skops can't write (a lambda, an open file, a type without a schema) it says in many ways.
         return None

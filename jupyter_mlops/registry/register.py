@@ -221,21 +221,20 @@ def _model_id(uri: str) -> str | None:
 
 @contextmanager
 def _workspace_tracking(workspace: Workspace) -> Iterator[None]:
-    """Let MLflow's fluent functions, which know one global URI only, work in the workspace."""
+    """Let MLflow's fluent functions, which know one global URI only, log to the workspace."""
     import mlflow
+    from mlflow.tracking._tracking_service import utils
 
-    before, registry_before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
-    uri = workspace.tracking_uri
-    if (before, registry_before) == (uri, uri):
+    chosen = utils._tracking_uri
+    if mlflow.get_tracking_uri() == workspace.tracking_uri:
         yield
         return
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
+    mlflow.set_tracking_uri(workspace.tracking_uri)
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(before)
-        mlflow.set_registry_uri(registry_before)
+        if chosen is not None:  # else nobody had chosen one, and MLflow's default would be a file in this folder
+            mlflow.set_tracking_uri(chosen)
 
 
 @contextmanager
@@ -244,6 +243,8 @@ def _run_of(workspace: Workspace, name: str, run_id: str | None) -> Iterator[str
     import mlflow
 
     active = mlflow.active_run()
+    if active is not None:
+        _check_here(workspace, active.info.run_id)
     if active is not None and run_id in (None, active.info.run_id):
         yield str(active.info.run_id)
     elif run_id is not None:
@@ -257,6 +258,21 @@ def _run_of(workspace: Workspace, name: str, run_id: str | None) -> Iterator[str
 
         with run(_("register {name}").format(name=name)) as made:
             yield str(made.info.run_id)
+
+
+def _check_here(workspace: Workspace, run_id: str) -> None:
+    """Refuse to go on within a run that another tracking server has: nothing there could lead to the version."""
+    try:
+        with in_words(_("read the active run")):
+            client(workspace).get_run(run_id)
+    except NotFoundError as error:
+        raise ConflictError(
+            _("The active run is not tracked in this workspace."),
+            why=_("It was started while MLflow's tracking URI pointed elsewhere."),
+            next=_(
+                "End it with mlflow.end_run(), or log the model there and give its tracking server as [tracking] uri."
+            ),
+        ) from error
 
 
 def _record_lineage(workspace: Workspace, version: ModelVersion) -> None:

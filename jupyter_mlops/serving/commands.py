@@ -9,12 +9,12 @@ from typing import Any, TextIO
 
 import click
 
-from ..terminal import show
 from ..errors import InvalidInputError, NotFoundError
 from ..i18n import gettext as _
 from ..lineage.service import LineageService
 from ..lineage.types import Node, Trace, TraceQuery
 from ..registry.service import RegistryService
+from ..terminal import show
 from ..workspace import Workspace
 from .rows import to_request
 from .service import WAIT_SECONDS, ServingService, deploy_request

@@ -260,7 +260,8 @@ def _remove(workspace: Workspace, endpoint: str) -> None:
 
 def _environment() -> dict[str, str]:
     """A model server reads its bundle only: it gets no way to the tracking store."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "MLOPS_", "JPY_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "MLOPS_", "JPY_"))}
+    return kept | {"MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 @contextlib.contextmanager

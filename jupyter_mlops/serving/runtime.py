@@ -66,6 +66,10 @@ class ModelRuntime:
         Raises :class:`ServingError` or :class:`MissingExtraError` where it can't: such a model must not get traffic.
         """
         try:
+            if (self.bundle.model_folder / "model.skops").is_file():
+                from ..registry.service import skops_io
+
+                skops_io()
             from mlflow import pyfunc
 
             self._model = pyfunc.load_model(str(self.bundle.model_folder))

@@ -1,0 +1,240 @@
+"""``mlops.register``: every kind of model, its origin, and one version per step however often it is tried."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+
+import jupyter_mlops as mlops
+from jupyter_mlops.context import ATTEMPT_VARIABLE, NOTEBOOK_VARIABLE, PIPELINE_RUN_VARIABLE, STEP_VARIABLE
+from jupyter_mlops.errors import ConflictError, InvalidInputError, MissingExtraError, NotFoundError
+from jupyter_mlops.lineage.service import LineageService
+from jupyter_mlops.lineage.types import TraceQuery
+from jupyter_mlops.registry import flavors
+from jupyter_mlops.registry import register as register_module
+from jupyter_mlops.registry.service import RegistryService
+from jupyter_mlops.store.database import database
+from jupyter_mlops.store.outbox import since
+from jupyter_mlops.workspace import Workspace
+
+
+def load(workspace: Workspace, ref: str, to: Path) -> Any:
+    return mlflow.pyfunc.load_model(str(RegistryService(workspace).download(ref, to)))
+
+
+def client(workspace: Workspace) -> MlflowClient:
+    return MlflowClient(workspace.tracking_uri, workspace.tracking_uri)
+
+
+class TestKindsOfModels:
+    def test_a_forest_of_library_types_is_kept_without_pickle(
+        self, here: Workspace, table: pd.DataFrame, late: Any, tmp_path: Path
+    ) -> None:
+        # Given a pipeline that MLflow's default format refuses
+        encoder = make_column_transformer((OneHotEncoder(), ["carrier"]), remainder="passthrough")
+        model = make_pipeline(encoder, RandomForestClassifier(5, random_state=0)).fit(table, late)
+        # When it is registered
+        version = mlops.register(model, "delay", input_example=table, predict="predict_proba")
+        # Then it is kept in skops' format, says what it takes and gives, and answers probabilities
+        assert version.tags["mlops.format"] == "skops"
+        assert [(spec.name, spec.datatype, spec.shape) for spec in version.inputs] == [
+            ("verspätung", "double", [-1]),
+            ("stunde", "long", [-1]),
+            ("carrier", "string", [-1]),
+        ]
+        assert [(spec.datatype, spec.shape) for spec in version.outputs] == [("float64", [-1, 2])]
+        loaded = load(here, "delay/1", tmp_path / "m")
+        np.testing.assert_allclose(loaded.predict(table), model.predict_proba(table))
+        assert not list((tmp_path / "m").glob("*.pkl"))
+
+    def test_a_model_with_functions_is_pickled(
+        self, here: Workspace, numbers: pd.DataFrame, late: Any, tmp_path: Path
+    ) -> None:
+        model = make_pipeline(FunctionTransformer(lambda frame: frame / 2), LogisticRegression()).fit(numbers, late)
+        version = mlops.register(model, "delay", input_example=numbers)
+        assert version.tags["mlops.format"] == "cloudpickle"
+        np.testing.assert_array_equal(load(here, "delay", tmp_path / "m").predict(numbers), model.predict(numbers))
+
+    def test_a_torch_module_is_kept_as_a_graph_and_in_evaluation_mode(self, here: Workspace, tmp_path: Path) -> None:
+        torch = pytest.importorskip("torch")
+        model = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Dropout(0.9))
+        rows = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+        version = mlops.register(model, "net", input_example=rows)
+        assert version.tags["mlops.format"] == "pt2"
+        assert [(spec.name, spec.datatype, spec.shape) for spec in version.inputs] == [("input", "float32", [-1, 3])]
+        assert model.training
+        with torch.no_grad():
+            expected = model.eval()(torch.from_numpy(rows)).numpy()
+        np.testing.assert_allclose(load(here, "net", tmp_path / "m").predict(rows[:1]), expected[:1], rtol=1e-6)
+
+    def test_a_torch_module_that_takes_a_table_is_pickled(self, here: Workspace, numbers: pd.DataFrame) -> None:
+        torch = pytest.importorskip("torch")
+        version = mlops.register(torch.nn.Linear(2, 1), "net", input_example=numbers)
+        assert version.tags["mlops.format"] == "pickle"
+        assert [spec.name for spec in version.inputs] == ["verspätung", "stunde"]
+
+    def test_a_class_of_the_users_own(self, here: Workspace, numbers: pd.DataFrame, tmp_path: Path) -> None:
+        class Doubling(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+            def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+                return model_input["stunde"] * 2
+
+        version = mlops.register(Doubling(), "double", input_example=numbers, pip_requirements=["mlflow"])
+        assert version.flavors == ["python_function"]
+        assert list(load(here, "double", tmp_path / "m").predict(numbers)) == list(numbers["stunde"] * 2)
+
+    def test_a_model_of_a_run(self, here: Workspace, classifier: Any, numbers: pd.DataFrame) -> None:
+        # Given a model that MLflow's own function logged
+        with mlops.run("train") as run:
+            mlflow.log_metric("auc", 0.75)
+            mlflow.sklearn.log_model(
+                classifier, name="model", input_example=numbers.head(2), pip_requirements=["mlflow"]
+            )
+        # When it is registered by its URI, and the version under another name
+        first = mlops.register(f"runs:/{run.id}/model", "delay")
+        second = mlops.register("models:/delay/1", "copy")
+        # Then both lead to the run
+        assert first.run_id == second.run_id == run.id
+        assert first.metrics == {"auc": 0.75}
+        assert second.inputs == first.inputs != []
+
+    @pytest.mark.parametrize("uri", ["runs:/nope/model", "models:/nope/1", "models:/m-123"])
+    def test_a_uri_that_leads_nowhere(self, here: Workspace, uri: str) -> None:
+        with pytest.raises(NotFoundError):
+            mlops.register(uri, "delay")
+        assert RegistryService(here).models().items == []
+
+    @pytest.mark.parametrize("uri", ["http://example.org/model", "model.pkl", "/etc/passwd", ""])
+    def test_a_uri_that_is_none(self, here: Workspace, uri: str) -> None:
+        with pytest.raises(InvalidInputError, match="URI of a logged model"):
+            mlops.register(uri, "delay")
+
+    def test_what_is_no_model(self, here: Workspace) -> None:
+        with pytest.raises(InvalidInputError, match="builtins.dict"):
+            mlops.register({"a": 1}, "delay")
+
+    def test_an_example_that_the_model_refuses(self, here: Workspace, classifier: Any) -> None:
+        with pytest.raises(InvalidInputError, match="can't predict the input example"):
+            mlops.register(classifier, "delay", input_example=pd.DataFrame({"other": [1]}))
+        assert RegistryService(here).models().items == []
+
+    def test_a_method_that_the_model_lacks(self, here: Workspace, classifier: Any) -> None:
+        with pytest.raises(InvalidInputError, match="no method transform"):
+            mlops.register(classifier, "delay", predict="transform")
+
+    def test_a_library_that_is_not_installed(
+        self, here: Workspace, classifier: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def missing(*_arguments: Any) -> Any:
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+        monkeypatch.setattr(flavors, "_plans", missing)
+        with pytest.raises(MissingExtraError, match=r'pip install "jupyter_mlops\[torch\]"'):
+            mlops.register(classifier, "delay")
+
+    @pytest.mark.parametrize(("name", "alias"), [("a/b", None), ("", None), ("delay", "v1"), ("delay", "a b")])
+    def test_names_that_can_not_be(self, here: Workspace, classifier: Any, name: str, alias: str | None) -> None:
+        with pytest.raises(InvalidInputError):
+            mlops.register(classifier, name, alias=alias)
+
+
+class TestOrigin:
+    def test_without_a_run_one_is_made(self, here: Workspace, classifier: Any) -> None:
+        version = mlops.register(classifier, "delay")
+        assert client(here).get_run(version.run_id).info.status == "FINISHED"
+        assert mlflow.active_run() is None
+
+    def test_the_active_run_takes_it_and_goes_on(self, here: Workspace, classifier: Any) -> None:
+        with mlops.run("train") as run:
+            version = mlops.register(classifier, "delay")
+            assert mlflow.active_run().info.run_id == run.id
+        assert version.run_id == run.id
+
+    def test_a_finished_run_can_be_named(self, here: Workspace, classifier: Any) -> None:
+        with mlops.run("train") as run:
+            pass
+        assert mlops.register(classifier, "delay", run_id=run.id).run_id == run.id
+        assert client(here).get_run(run.id).info.status == "FINISHED"
+
+    def test_a_run_elsewhere_is_not_mixed_in(self, here: Workspace, classifier: Any, tmp_path: Path) -> None:
+        # Given a person whose runs go to another server
+        elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
+        mlflow.set_tracking_uri(elsewhere)
+        # When a model is registered while one goes on there
+        with mlflow.start_run(), pytest.raises(ConflictError, match="not tracked in this workspace"):
+            mlops.register(classifier, "delay")
+        # Then nothing is made, and after it all goes to the workspace, MLflow's own functions elsewhere as before
+        assert RegistryService(here).models().items == []
+        assert mlops.register(classifier, "delay").version == "1"
+        assert mlflow.get_tracking_uri() == elsewhere
+
+    def test_it_is_told_and_traced(self, here: Workspace, classifier: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(NOTEBOOK_VARIABLE, "train.ipynb")
+        with mlops.run("train"):
+            version = mlops.register(classifier, "delay", alias="champion", description="The first.")
+        assert (version.notebook, version.aliases, version.description) == ("train.ipynb", ["champion"], "The first.")
+        trace = LineageService(here).trace(TraceQuery(kind="model_version", key="delay/1"))
+        assert {("run", version.run_id), ("notebook", "train.ipynb")} <= {(n.kind, n.key) for n in trace.nodes}
+        with database(here).reading() as session:
+            changes = [change for change in since(session, 0) if change.topic == "model"]
+        assert [(change.key, change.data) for change in changes] == [("delay", {"version": "1", "alias": "champion"})]
+
+
+class TestSteps:
+    @pytest.fixture
+    def step(self, here: Workspace, monkeypatch: pytest.MonkeyPatch) -> Any:
+        def enter(attempt: int) -> None:
+            register_module._calls.clear()  # each attempt is a process of its own
+            monkeypatch.setenv(PIPELINE_RUN_VARIABLE, "p1")
+            monkeypatch.setenv(STEP_VARIABLE, "publish")
+            monkeypatch.setenv(ATTEMPT_VARIABLE, str(attempt))
+
+        return enter
+
+    def test_a_step_that_is_tried_again_makes_no_second_version(
+        self, here: Workspace, classifier: Any, step: Any
+    ) -> None:
+        # Given an attempt that died after the version was made, before its alias was set
+        step(1)
+        first = mlops.register(classifier, "delay")
+        # When the next attempt calls the same
+        step(2)
+        again = mlops.register(classifier, "delay", alias="champion")
+        # Then it is the same version, with the alias
+        assert (again.version, again.run_id, again.aliases) == (first.version, first.run_id, ["champion"])
+        assert RegistryService(here).model("delay").versions == 1
+        assert len(client(here).search_runs([client(here).get_run(first.run_id).info.experiment_id])) == 1
+
+    def test_two_calls_in_one_step_are_two_versions(self, here: Workspace, classifier: Any, step: Any) -> None:
+        for attempt in (1, 2):
+            step(attempt)
+            versions = [mlops.register(classifier, "delay").version for _call in range(2)]
+            assert versions == ["1", "2"]
+
+    def test_other_steps_make_their_own(
+        self, here: Workspace, classifier: Any, step: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        step(1)
+        mlops.register(classifier, "delay")
+        monkeypatch.setenv(PIPELINE_RUN_VARIABLE, "p2")
+        assert mlops.register(classifier, "delay").version == "2"
+
+    def test_a_version_whose_run_was_discarded_is_replaced(self, here: Workspace, classifier: Any, step: Any) -> None:
+        step(1)
+        first = mlops.register(classifier, "delay", alias="champion")
+        client(here).delete_run(first.run_id)
+        step(2)
+        second = mlops.register(classifier, "delay", alias="champion")
+        model = RegistryService(here).model("delay")
+        assert [item.version for item in model.items] == [second.version] != [first.version]
+        assert model.aliases == {"champion": second.version}

@@ -39,7 +39,7 @@ class _Page(HTMLParser):
 def check_site(site: Path) -> list[str]:
     """Return what is wrong in a built site, one line each."""
     pages: dict[Path, _Page] = {}
-    for file in sorted(site.rglob("*.html")):
+    for file in sorted(file for file in site.rglob("*.html") if "_static" not in file.relative_to(site).parts):
         page = pages[file.resolve()] = _Page()
         page.feed(file.read_text(encoding="utf-8"))
     problems = [] if pages else [f"{site}: there is no built site"]

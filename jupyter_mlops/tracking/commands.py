@@ -27,7 +27,9 @@ def runs() -> None:
 @click.option("--order-by", default="", metavar="KEY", help=_("started_at, name, status, metrics.<key>, params.<key>."))
 @click.option("--ascending", is_flag=True, help=_("Smallest or oldest first."))
 @click.option("--deleted", is_flag=True, help=_("The runs in the trash instead."))
-@click.option("-n", "--max", "max_results", default=20, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "-n", "--max", "max_results", default=20, show_default=True, type=click.IntRange(1, 1000), help=_("How many runs.")
+)
 @click.option("--page-token", default="", help=_("From the answer before: the next page."))
 @_json
 def list_runs(

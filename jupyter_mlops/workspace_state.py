@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -43,10 +43,11 @@ def standing(workspace: Workspace) -> Standing:
 
 def without_secrets(url: str) -> str:
     """Return a URL without its password and without its query, where tokens are put."""
+    if "://" not in url:
+        return url
     try:
         parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
+        user = f"{parts.username}@" if parts.username else ""
     except ValueError:
         return ""
-    user = f"{parts.username}@" if parts.username else ""
-    return urlunsplit((parts.scheme, user + host, parts.path, "", "")) if "://" in url else url
+    return f"{parts.scheme}://{user}{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -22,9 +22,9 @@ subprocess.run([sys.executable, str(here / "make_workspace.py"), str(root / "iri
 
 def clean_up() -> None:
     """Stop what the workspaces still run, then remove everything."""
-    for folder in (root / "iris", root / "plain"):
+    for command in (["endpoints", "stop", "iris"], ["worker", "stop"]):
         subprocess.run(
-            [sys.executable, "-m", "jupyter_mlops", "worker", "stop"], cwd=folder, check=False, capture_output=True
+            [sys.executable, "-m", "jupyter_mlops", *command], cwd=root / "iris", check=False, capture_output=True
         )
     shutil.rmtree(tmp, ignore_errors=True)
 
@@ -38,6 +38,7 @@ news.mkdir(parents=True)
 )
 
 c = get_config()  # noqa: F821
+c.ServerApp.log_level = "WARN"
 c.ServerApp.allow_root = True
 c.ServerApp.ip = "127.0.0.1"
 c.ServerApp.port = int(os.environ.get("MLOPS_UI_PORT", "8898"))

@@ -21,7 +21,8 @@ export default defineConfig({
     trace: 'retain-on-failure',
     launchOptions: {
       // Debian's browser by default; CHROMIUM= (empty) takes Playwright's own.
-      executablePath: (process.env.CHROMIUM ?? '/usr/bin/chromium') || undefined,
+      executablePath:
+        (process.env.CHROMIUM ?? '/usr/bin/chromium') || undefined,
       args: [
         '--no-sandbox',
         '--disable-gpu',

@@ -22,14 +22,14 @@ export function ErrorView(props: IProps): JSX.Element {
         </p>
       )}
       {(onRetry || children) && (
-        <p className="jp-mlops-Actions">
+        <div className="jp-mlops-Actions">
           {onRetry && (
             <button className="jp-mlops-Button" onClick={onRetry}>
               {trans.__('Try again')}
             </button>
           )}
           {children}
-        </p>
+        </div>
       )}
     </div>
   );

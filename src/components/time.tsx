@@ -6,7 +6,7 @@ export function RelativeTime(props: {
   at: number | null | undefined;
 }): JSX.Element | null {
   const { at } = props;
-  useTick(30_000, true);
+  useTick(10_000, true);
   if (at === null || at === undefined) {
     return null;
   }

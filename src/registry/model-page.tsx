@@ -70,9 +70,11 @@ export function ModelPage(props: { model: ModelModel }): JSX.Element {
           <h1>{data.name}</h1>
           {data.description && <p>{data.description}</p>}
           <p className="jp-mlops-Muted">
-            {trans._n('%1 version', '%1 versions', data.versions)}
-            {' · '}
-            <RelativeTime at={data.updated_at} />
+            <span>
+              {trans._n('%1 version', '%1 versions', data.versions)}
+              {' · '}
+              <RelativeTime at={data.updated_at} />
+            </span>
           </p>
         </div>
       </header>

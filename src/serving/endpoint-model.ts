@@ -43,11 +43,17 @@ export class EndpointModel implements IDisposable {
     this.query.setActive(active);
   }
 
-  predict(body: PredictRequest): Promise<Prediction> {
-    return this.workspace.client.post('/serving/endpoints/{endpoint}/predict', {
-      path: { endpoint: this.name },
-      body
-    });
+  async predict(body: PredictRequest): Promise<Prediction> {
+    const prediction = await this.workspace.client.post(
+      '/serving/endpoints/{endpoint}/predict',
+      {
+        path: { endpoint: this.name },
+        body
+      }
+    );
+    // Its count of requests; nobody announces each of them.
+    this.query.invalidate();
+    return prediction;
   }
 
   /** What led to an answer. */

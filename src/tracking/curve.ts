@@ -18,7 +18,9 @@ export function drawCurve(
   themeChanged: ISignal<unknown, unknown> | null
 ): CurveHandle {
   let latest = history;
-  let plot = create(box, latest);
+  // Kept: while a theme is exchanged, boxes have no width for a moment.
+  let width = Math.max(200, box.clientWidth);
+  let plot = create(box, latest, width);
   let disposed = false;
 
   // uPlot takes its colours when it is made.
@@ -26,15 +28,15 @@ export function drawCurve(
     requestAnimationFrame(() => {
       if (!disposed) {
         plot.destroy();
-        plot = create(box, latest);
+        plot = create(box, latest, width);
       }
     });
   };
   themeChanged?.connect(restyle);
 
   const sizes = new ResizeObserver(() => {
-    const width = box.clientWidth;
-    if (width > 0 && width !== plot.width) {
+    if (box.clientWidth > 0) {
+      width = box.clientWidth;
       plot.setSize({ width, height: HEIGHT });
     }
   });
@@ -71,7 +73,11 @@ export function toData(history: MetricHistory): uPlot.AlignedData {
   ];
 }
 
-function create(box: HTMLElement, history: MetricHistory): uPlot {
+function create(
+  box: HTMLElement,
+  history: MetricHistory,
+  width: number
+): uPlot {
   const style = getComputedStyle(document.body);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
@@ -83,7 +89,7 @@ function create(box: HTMLElement, history: MetricHistory): uPlot {
   const few = history.points.length <= 50;
   return new uPlot(
     {
-      width: Math.max(200, box.clientWidth),
+      width,
       height: HEIGHT,
       legend: { show: false },
       cursor: { y: false, drag: { x: true, y: false } },

@@ -4,7 +4,8 @@ import { expect } from '@playwright/test';
 /** Ids of our panels in the left side bar. */
 export type PanelName = 'experiments' | 'pipelines' | 'models';
 
-export type Theme = 'JupyterLab Light' | 'JupyterLab Dark';
+export type Theme =
+  'JupyterLab Light' | 'JupyterLab Dark' | 'JupyterLab Dark High Contrast';
 
 /** JupyterLab in a browser. */
 export class Lab {
@@ -99,6 +100,8 @@ export class Lab {
     await this.page.evaluate(async () => {
       await (window as any).jupyterapp.restored;
     });
-    await this.page.locator('#jupyterlab-splash').waitFor({ state: 'detached' });
+    await this.page
+      .locator('#jupyterlab-splash')
+      .waitFor({ state: 'detached' });
   }
 }

@@ -1,0 +1,138 @@
+import { expect, test } from '@playwright/test';
+import { gzipSync } from 'node:zlib';
+import { Lab } from '../pages/lab';
+import { Pipelines } from '../pages/pipelines';
+
+test('starts small and asks for almost nothing', async ({ page }) => {
+  let kilobytes = 0;
+  const asked: string[] = [];
+  const sizes: Promise<void>[] = [];
+  page.on('response', response => {
+    const path = new URL(response.url()).pathname;
+    if (/\/lab\/extensions\/jupyter-mlops\/.*\.js$/.test(path)) {
+      sizes.push(
+        response.body().then(body => {
+          kilobytes += gzipSync(body).length / 1000;
+        })
+      );
+    }
+    if (path.includes('/jupyter-mlops/api/')) {
+      asked.push(path.replace(/^.*\/jupyter-mlops\/api/, ''));
+    }
+  });
+  const lab = new Lab(page);
+  await lab.open('iris');
+  await page.waitForLoadState('networkidle');
+  await Promise.all(sizes);
+  console.log(`JavaScript at start: ${kilobytes.toFixed(1)} kB gzip`);
+  expect(kilobytes).toBeGreaterThan(1);
+  expect(kilobytes).toBeLessThan(60);
+  expect(new Set(asked)).toEqual(new Set(['/workspace', '/health']));
+});
+
+test('a folder becomes a workspace', async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open('plain');
+  const panel = await lab.panel('experiments');
+  await expect(panel).toContainText('This folder is not in a workspace.');
+  await lab.leftWidth(320);
+  await lab.screenshots('no-workspace-320');
+  await panel
+    .getByRole('button', { name: 'Make this folder a workspace' })
+    .click();
+  await lab.dialog.getByRole('textbox').fill('Plain things');
+  await lab.dialog.getByRole('button', { name: 'Make workspace' }).click();
+  await expect(panel).toContainText('Plain things');
+  await expect(panel).toContainText('No runs yet.');
+});
+
+test('a failing cell is shown with its error and its notebook', async ({
+  page
+}) => {
+  const lab = new Lab(page);
+  const pipelines = new Pipelines(lab);
+  await lab.open('iris');
+  await pipelines.run('failing');
+  await expect(pipelines.status).toHaveText('Failed', { timeout: 90_000 });
+  const step = pipelines.step('divide');
+  await expect(step.getByRole('alert')).toContainText('ZeroDivisionError');
+  await expect(step.getByRole('table', { name: 'Cells' })).toContainText(
+    'Divide by nothing'
+  );
+  await lab.screenshots('pipeline-run-failed');
+  await step.getByRole('button', { name: 'Open executed notebook' }).click();
+  await expect(page.locator('.jp-NotebookPanel:visible')).toContainText(
+    'ZeroDivisionError'
+  );
+});
+
+test('a run is cancelled', async ({ page }) => {
+  const lab = new Lab(page);
+  const pipelines = new Pipelines(lab);
+  await lab.open('iris');
+  await pipelines.run('iris', { seconds_per_round: '30' });
+  await expect(
+    pipelines.step('train').locator('.jp-mlops-CurrentCell')
+  ).toHaveText('Fit the forest', { timeout: 90_000 });
+  await pipelines.runPage.getByRole('button', { name: 'Cancel' }).click();
+  await expect(pipelines.status).toHaveText('Cancelled', { timeout: 60_000 });
+  await expect(
+    pipelines.runPage.getByRole('button', { name: 'Resume' })
+  ).toBeVisible();
+});
+
+test('a notebook runs as a job from its context menu', async ({ page }) => {
+  const lab = new Lab(page);
+  const pipelines = new Pipelines(lab);
+  await lab.open('iris');
+  await page
+    .locator('.jp-DirListing-item', { hasText: 'failing.ipynb' })
+    .click({ button: 'right' });
+  await page
+    .locator('.lm-Menu-item', { hasText: 'Run as MLOps Job…' })
+    .click();
+  await lab.dialog.getByRole('button', { name: 'Run' }).click();
+  await expect(pipelines.status).toHaveText('Failed', { timeout: 90_000 });
+});
+
+test('the wide table, sorted, filtered and used by keyboard', async ({
+  page
+}) => {
+  const lab = new Lab(page);
+  await lab.open('iris');
+  await lab.execute('jupyter-mlops:open-runs-table');
+  const table = lab.front.getByRole('table', { name: 'Runs' });
+  await expect(table).toContainText('forest');
+  await table.getByRole('button', { name: 'accuracy' }).click();
+  await expect(
+    table.getByRole('columnheader', { name: /accuracy/ })
+  ).toHaveAttribute('aria-sort', 'descending');
+
+  const filter = lab.front.getByRole('searchbox', { name: 'Filter the runs' });
+  await filter.fill('metrics.accuracy >');
+  await filter.press('Enter');
+  await expect(lab.front.getByRole('alert')).toBeVisible();
+  await lab.screenshots('runs-table-wrong-filter');
+  await filter.fill('metrics.accuracy > 0.5');
+  await filter.press('Enter');
+  await expect(lab.front.getByRole('alert')).toHaveCount(0);
+  await lab.screenshots('runs-table');
+
+  await table.locator('tbody button').first().focus();
+  await page.keyboard.press('Enter');
+  await expect(lab.front.getByRole('article', { name: /^Run / })).toBeVisible();
+});
+
+test('the overview, also in high contrast', async ({ page }) => {
+  const lab = new Lab(page);
+  await lab.open('iris');
+  await page
+    .locator('.jp-LauncherCard', { hasText: 'Workbench' })
+    .click();
+  await expect(lab.front).toContainText('Where to go');
+  await expect(lab.front).toContainText('Tracking store');
+  await lab.screenshots('overview');
+  await lab.panel('experiments');
+  await lab.theme('JupyterLab Dark High Contrast');
+  await lab.screenshot('high-contrast');
+});

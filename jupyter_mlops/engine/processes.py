@@ -89,6 +89,7 @@ class LockFile:
                         os.close(descriptor)
                         return False
                     time.sleep(_ACQUIRE_PAUSE)
+                os.ftruncate(descriptor, 0)  # at once: what the last holder wrote must not be taken for ours
                 self._descriptor = descriptor
                 _forget_in_children(self)
                 self.write(**info)
@@ -133,9 +134,9 @@ class LockFile:
         except OSError as error:
             raise from_os_error(error, _("read {path}").format(path=self.path), self.path) from error
         try:
-            if _try_flock(descriptor, fcntl.LOCK_SH):
-                return None
-            return _parse(os.pread(descriptor, 65536, 0))
+            with _said(_("look at the lock {path}").format(path=self.path), self.path):
+                free = _try_flock(descriptor, fcntl.LOCK_SH)
+                return None if free else _parse(os.pread(descriptor, 65536, 0))
         finally:
             os.close(descriptor)
 

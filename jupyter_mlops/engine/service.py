@@ -167,23 +167,26 @@ class EngineService:
         return str(holder.info.get("root", here)) != here
 
     def _start(self) -> None:
-        """With the starter's lock held: wait for a worker that comes or goes, start one where none is."""
-        end = time.monotonic() + START_TIMEOUT
+        """With the starter's lock held: wait for a worker that comes or goes, start one where none is.
+
+        Going is one that says so, and one whose folder was moved, as soon as it sees that. It looks again and again
+        instead of waiting for the lock, because a worker that was about to end may begin anew.
+        """
+        begin = time.monotonic()
         spawned: tuple[int, float] | None = None
-        while time.monotonic() < end:
+        tries = 0
+        while (waited := time.monotonic() - begin) < START_TIMEOUT:
             holder = self.lock.holder()
             if self._is_ready(holder):
                 return
-            if holder is None:
-                if spawned is None or processes.find(*spawned) is None:
-                    if spawned is not None and (failed := self._failure(spawned[0])):
-                        raise failed
-                    # One that made way for another, or ended while idle, is simply followed by a new one.
-                    spawned = self._spawn()
-            elif holder.info.get("state") not in ("starting", None) or self._is_elsewhere(holder):
-                # It is about to end; where the folder was moved, as soon as it sees that.
-                processes.wait_for_release(self.lock, end - time.monotonic())
-                continue
+            if holder is not None and holder.info.get("state") == "ready" and waited > 2 * STOP_GRACE:
+                return  # not moved, or it would have gone: the same folder has two names (a container's mount)
+            if holder is None and (spawned is None or processes.find(*spawned) is None):
+                # One that made way for another, or ended while idle, is simply followed by a new one.
+                if spawned is not None and (failed := self._failure(spawned[0], final=tries > 1)):
+                    raise failed
+                spawned = self._spawn()
+                tries += 1
             time.sleep(_LOOK)
         raise self._not_started(_("It was not ready after {n:.0f} seconds.").format(n=START_TIMEOUT))
 
@@ -203,14 +206,16 @@ class EngineService:
         except psutil.NoSuchProcess:  # it ended, and was reaped, within these microseconds
             return pid, 0.0
 
-    def _failure(self, pid: int) -> MlopsError | None:
-        """Return why the worker that was started ended before it was ready; None if it just made way for another."""
+    def _failure(self, pid: int, final: bool) -> MlopsError | None:
+        """Return why the worker that was started ended before it was ready; None where it may have had a reason."""
         last = self.lock.last()
-        if last is None or last.pid != pid:
-            return self._not_started(_("Its process ended at once."))
-        if error := last.info.get("error"):
-            return codec.error_from_dict(error)
-        return None if last.info.get("state") in ("ready", "stopping") else self._not_started(_("Its process ended."))
+        if last is not None and last.pid == pid:
+            if error := last.info.get("error"):
+                return codec.error_from_dict(error)
+            if last.info.get("state") != "starting":
+                return None
+            return self._not_started(_("Its process ended."))
+        return self._not_started(_("Its process ended at once.")) if final else None
 
     def _not_started(self, why: str) -> WorkerError:
         tail = self.log_tail(15)

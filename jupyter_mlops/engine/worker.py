@@ -150,7 +150,7 @@ class _Worker:
     # -- while it runs -----------------------------------------------------------------------------------------
 
     def _loop(self) -> Reason:
-        busy_at = looked_at = time.monotonic()
+        ran_at = busy_at = looked_at = time.monotonic()
         adrift: set[str] = set()
         while not self.asked.wait(TICK):
             if not self.lock.in_place():
@@ -159,10 +159,10 @@ class _Worker:
             now = time.monotonic()
             try:
                 if running := self.runtime.running():
-                    busy_at = now
+                    ran_at = busy_at = now
                     for each in self.client.cancelled(running):
                         self.runtime.event(each).set()
-                self._pace(calm=now - busy_at > CALM_AFTER)
+                self._pace(calm=now - ran_at > CALM_AFTER)
                 idle = self.idle_seconds > 0 and now - busy_at >= self.idle_seconds
                 if not idle and now - looked_at < LOOK:
                     continue

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from jupyter_mlops.engine.service import EngineService
+from jupyter_mlops.engine.service import EngineService, close_clients
 from jupyter_mlops.errors import CancelledError, ConflictError, NotebookError, NotFoundError, WorkerError, WorkflowError
 from jupyter_mlops.workspace import Workspace
 
-from .conftest import Trace, eventually
+from .conftest import REPOSITORY, SAMPLES, Trace, eventually
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineService]:
+    """One engine, and so one worker, for tests that leave nothing behind but finished work."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        engine = EngineService(Workspace.init(tmp_path_factory.mktemp("shared") / "wörk space"), [SAMPLES])
+        yield engine
+        engine.stop_worker()
+        close_clients()
+
+
+@pytest.fixture
+def new_id(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name)
 
 
 def test_work_runs_and_its_result_comes_back(engine: EngineService, trace: Trace) -> None:
@@ -27,33 +43,33 @@ def test_work_runs_and_its_result_comes_back(engine: EngineService, trace: Trace
     assert (engine.workspace.root / status.log).is_file()
 
 
-@pytest.mark.parametrize("value", [None, {"ä": [1, 2.5, None, True]}, "x" * 200_000])
-def test_json_values_go_through(engine: EngineService, value: object) -> None:
-    engine.enqueue("sample.echo", value, workflow_id="echo", queue="sample")
-    assert engine.wait("echo", timeout=60) == value
+@pytest.mark.parametrize("value", [None, {"ä": [1, 2.5, None, True]}, pytest.param("x" * 200_000, id="large")])
+def test_json_values_go_through(shared: EngineService, value: object, new_id: str) -> None:
+    shared.enqueue("sample.echo", value, workflow_id=new_id, queue="sample")
+    assert shared.wait(new_id, timeout=60) == value
 
 
-def test_asking_twice_runs_once(engine: EngineService, trace: Trace) -> None:
+def test_asking_twice_runs_once(shared: EngineService, trace: Trace, new_id: str) -> None:
     for _ in range(2):
-        engine.enqueue("sample.steps", trace.root, 1, workflow_id="click", queue="sample")
-    engine.wait("click", timeout=60)
-    engine.enqueue("sample.steps", trace.root, 1, workflow_id="click", queue="sample")
-    assert engine.status("click") == "succeeded"
-    engine.enqueue("sample.steps", trace.root, 0, workflow_id="later", queue="sample")
-    engine.wait("later", timeout=60)
+        shared.enqueue("sample.steps", trace.root, 1, workflow_id=new_id, queue="sample")
+    shared.wait(new_id, timeout=60)
+    shared.enqueue("sample.steps", trace.root, 1, workflow_id=new_id, queue="sample")
+    assert shared.status(new_id) == "succeeded"
+    shared.enqueue("sample.steps", trace.root, 0, workflow_id=new_id + " later", queue="sample")
+    shared.wait(new_id + " later", timeout=60)
     assert trace().count("end 0") == 1
 
 
-def test_an_id_that_means_something_else_is_a_conflict(engine: EngineService, trace: Trace) -> None:
-    engine.enqueue("sample.steps", trace.root, 1, workflow_id="same", queue="sample")
+def test_an_id_that_means_something_else_is_a_conflict(shared: EngineService, trace: Trace, new_id: str) -> None:
+    shared.enqueue("sample.steps", trace.root, 1, workflow_id=new_id, queue="sample")
     with pytest.raises(ConflictError):
-        engine.enqueue("sample.echo", 1, workflow_id="same", queue="sample")
+        shared.enqueue("sample.echo", 1, workflow_id=new_id, queue="sample")
 
 
-def test_a_known_error_comes_back_as_it_was(engine: EngineService) -> None:
-    engine.enqueue("sample.known_error", workflow_id="bad", queue="sample")
+def test_a_known_error_comes_back_as_it_was(shared: EngineService, new_id: str) -> None:
+    shared.enqueue("sample.known_error", workflow_id=new_id, queue="sample")
     with pytest.raises(NotebookError) as raised:
-        engine.wait("bad", timeout=60)
+        shared.wait(new_id, timeout=60)
     assert raised.value.to_dict() == {
         "code": "notebook-failed",
         "what": "Cell 3 failed.",
@@ -61,36 +77,36 @@ def test_a_known_error_comes_back_as_it_was(engine: EngineService) -> None:
         "next": "Define x.",
         "details": {"cell": 3, "ename": "NameError"},
     }
-    assert engine.status("bad") == "failed"
+    assert shared.status(new_id) == "failed"
 
 
-def test_an_error_that_no_pickle_holds_comes_back_in_words(engine: EngineService) -> None:
-    engine.enqueue("sample.unknown_error", workflow_id="bad", queue="sample")
+def test_an_error_that_no_pickle_holds_comes_back_in_words(shared: EngineService, new_id: str) -> None:
+    shared.enqueue("sample.unknown_error", workflow_id=new_id, queue="sample")
     with pytest.raises(WorkflowError, match="_Unpicklable: no pickle can hold me") as raised:
-        engine.wait("bad", timeout=60)
+        shared.wait(new_id, timeout=60)
     assert any("_raise_unknown" in line for line in raised.value.details["traceback"])
 
 
-def test_a_step_is_tried_again(engine: EngineService, trace: Trace) -> None:
+def test_a_step_is_tried_again(shared: EngineService, trace: Trace, new_id: str) -> None:
     trace.file.touch()
-    engine.enqueue("sample.flaky", trace.root, 2, 2, workflow_id="flaky", queue="sample")
-    assert engine.wait("flaky", timeout=60) == "after 3"
-    engine.enqueue("sample.flaky", trace.root, 9, 1, workflow_id="hopeless", queue="sample")
+    shared.enqueue("sample.flaky", trace.root, 2, 2, workflow_id=new_id, queue="sample")
+    assert shared.wait(new_id, timeout=60) == "after 3"
+    shared.enqueue("sample.flaky", trace.root, 9, 1, workflow_id=new_id + " hopeless", queue="sample")
     with pytest.raises(Exception, match="not yet"):
-        engine.wait("hopeless", timeout=60)
+        shared.wait(new_id + " hopeless", timeout=60)
     assert trace().count("try") == 5
 
 
-def test_steps_run_at_the_same_time_at_reserved_places(engine: EngineService, trace: Trace) -> None:
+def test_steps_run_at_the_same_time_at_reserved_places(shared: EngineService, trace: Trace, new_id: str) -> None:
     for name in ("a", "b", "c"):
         (Path(trace.root) / f"hold {name}").touch()
-    engine.enqueue("sample.parallel", trace.root, ["a", "b", "c"], workflow_id="abc", queue="sample")
+    shared.enqueue("sample.parallel", trace.root, ["a", "b", "c"], workflow_id=new_id, queue="sample")
     for name in ("a", "b", "c"):
         trace.has(f"begin {name}")
     for name in ("c", "a", "b"):
         (Path(trace.root) / f"go {name}").touch()
         trace.has(f"end {name}")
-    assert engine.wait("abc", timeout=60) == ["end a", "end b", "end c"]
+    assert shared.wait(new_id, timeout=60) == ["end a", "end b", "end c"]
 
 
 def test_a_queue_with_a_limit_runs_one_after_the_other(engine: EngineService, trace: Trace) -> None:
@@ -106,37 +122,37 @@ def test_a_queue_with_a_limit_runs_one_after_the_other(engine: EngineService, tr
     assert engine.wait("second", timeout=60) == 1
 
 
-def test_cancelling_reaches_a_running_step(engine: EngineService, trace: Trace) -> None:
+def test_cancelling_reaches_a_running_step(shared: EngineService, trace: Trace, new_id: str) -> None:
     (Path(trace.root) / "hold 0").touch()
-    engine.enqueue("sample.steps", trace.root, 2, workflow_id="long", queue="sample")
+    shared.enqueue("sample.steps", trace.root, 2, workflow_id=new_id, queue="sample")
     trace.has("begin 0")
-    assert engine.status("long") == "running"
-    engine.cancel("long")
+    assert shared.status(new_id) == "running"
+    shared.cancel(new_id)
     trace.has("left go 0")
     with pytest.raises(CancelledError):
-        engine.wait("long", timeout=60)
-    assert engine.status("long") == "cancelled"
+        shared.wait(new_id, timeout=60)
+    assert shared.status(new_id) == "cancelled"
     # The worker is none the worse for it, and the second step never began.
-    engine.enqueue("sample.echo", 1, workflow_id="next", queue="sample")
-    assert engine.wait("next", timeout=60) == 1
+    shared.enqueue("sample.echo", 1, workflow_id=new_id + " next", queue="sample")
+    assert shared.wait(new_id + " next", timeout=60) == 1
     assert "begin 1" not in trace()
-    assert engine.status("long") == "cancelled"
+    assert shared.status(new_id) == "cancelled"
 
 
-def test_cancelling_queued_and_finished_work(engine: EngineService, trace: Trace) -> None:
+def test_cancelling_queued_and_finished_work(shared: EngineService, trace: Trace) -> None:
     (Path(trace.root) / "hold 0").touch()
-    engine.enqueue("sample.steps", trace.root, 1, workflow_id="first", queue="single")
-    engine.enqueue("sample.echo", 1, workflow_id="never", queue="single")
-    engine.cancel("never")
-    assert engine.status("never") == "cancelled"
+    shared.enqueue("sample.steps", trace.root, 1, workflow_id="first", queue="single")
+    shared.enqueue("sample.echo", 1, workflow_id="never", queue="single")
+    shared.cancel("never")
+    assert shared.status("never") == "cancelled"
     (Path(trace.root) / "go 0").touch()
-    engine.wait("first", timeout=60)
-    engine.cancel("first")
-    assert engine.status("first") == "succeeded"
+    shared.wait("first", timeout=60)
+    shared.cancel("first")
+    assert shared.status("first") == "succeeded"
 
 
-def test_work_that_does_not_exist(engine: EngineService) -> None:
-    for ask in (engine.status, engine.cancel, engine.wait):
+def test_work_that_does_not_exist(shared: EngineService) -> None:
+    for ask in (shared.status, shared.cancel, shared.wait):
         with pytest.raises(NotFoundError):
             ask("no such work")
 
@@ -161,7 +177,7 @@ def test_many_starters_start_one_worker(engine: EngineService, trace: Trace) -> 
     """From threads of one process and from other processes at the same moment."""
     code = """
 import sys
-from jupyter_mlops.engine.service import EngineService
+from jupyter_mlops.engine.service import EngineService, close_clients
 from jupyter_mlops.workspace import Workspace
 print(EngineService(Workspace(sys.argv[1]), ["tests.engine.sample_workflows"]).ensure_worker().pid)
 """
@@ -238,7 +254,7 @@ def test_a_deleted_database_is_made_anew(engine: EngineService) -> None:
 def test_looking_at_the_worker_loads_nothing_heavy(workspace: Workspace) -> None:
     code = """
 import sys
-from jupyter_mlops.engine.service import EngineService
+from jupyter_mlops.engine.service import EngineService, close_clients
 from jupyter_mlops.workspace import Workspace
 print(EngineService(Workspace(sys.argv[1])).worker_status().state)
 heavy = {"dbos", "sqlalchemy", "alembic", "mlflow"} & set(sys.modules)

@@ -40,17 +40,28 @@ def this_process(workspace: Workspace) -> str:
     folder = workspace.state / _FOLDER
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder / token, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        for file in folder.iterdir():
+            has_ended(workspace, file.name)  # processes that ended as they should leave their files behind
+        descriptor = _lock(folder / token)
     except OSError:
-        return ""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        (folder / token).unlink(missing_ok=True)
         return ""
     _held[workspace.root] = (token, descriptor)
     return token
+
+
+def _lock(file: Path) -> int:
+    """Make the file and lock it; return its descriptor, which must stay open."""
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError:  # a file system without locks
+            os.close(descriptor)
+            file.unlink(missing_ok=True)
+            raise
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)  # another process took it for a leftover between the two calls and removed it
 
 
 def has_ended(workspace: Workspace, token: str) -> bool:
@@ -66,9 +77,9 @@ def has_ended(workspace: Workspace, token: str) -> bool:
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:  # held
+        file.unlink(missing_ok=True)  # with the lock held: see _lock
+        return True
+    except OSError:  # it is held, or the folder is read-only
         return False
     finally:
         os.close(descriptor)
-    file.unlink(missing_ok=True)
-    return True

@@ -329,6 +329,32 @@ def test_a_token_of_a_living_process_or_of_none(workspace: Workspace) -> None:
         assert not has_ended(workspace, odd)
 
 
+def test_the_files_of_ended_processes_are_removed(workspace: Workspace) -> None:
+    script = "import sys; from jupyter_mlops.tracking.liveness import *; print(this_process(Workspace(sys.argv[1])))"
+    command = [sys.executable, "-c", script, str(workspace.root)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    folder = workspace.state / "processes"
+    assert [file.name for file in folder.iterdir()] == [ended]
+    mine = this_process(workspace)
+    assert [file.name for file in folder.iterdir()] == [mine]
+    assert has_ended(workspace, ended)
+
+
+def test_processes_that_begin_at_once_keep_their_locks(workspace: Workspace) -> None:
+    script = (
+        "import sys; from jupyter_mlops.tracking.liveness import *\n"
+        "print(this_process(Workspace(sys.argv[1])), flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(workspace.root)]
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(8)]
+    tokens = [process.stdout.readline().strip() for process in processes if process.stdout]
+    assert not [token for token in tokens if has_ended(workspace, token)]
+    for process in processes:
+        process.communicate("")
+    assert len(set(tokens)) == 8
+    assert all(has_ended(workspace, token) for token in tokens)
+
+
 def test_a_run_taken_up_again_belongs_to_who_took_it_up(here: Workspace) -> None:
     import mlflow
 

@@ -145,6 +145,25 @@ def test_a_half_written_lock_is_held_by_somebody_unknown(tmp_path: Path) -> None
     lock.release()
 
 
+def test_what_the_last_holder_wrote_is_not_taken_for_the_next(tmp_path: Path) -> None:
+    """Between taking the lock and writing into it, a looker sees a holder that has not said anything."""
+    seen = []
+
+    class Watched(LockFile):
+        def write(self, **info: object) -> None:
+            seen.append(LockFile(self.path).holder())
+            super().write(**info)
+
+    child = holding(tmp_path / "lock")  # it says "ready", and can't take that back
+    child.kill()
+    child.wait()
+    lock = Watched(tmp_path / "lock")
+    assert lock.acquire(state="starting")
+    assert seen[0] is not None and seen[0].info == {}
+    assert (holder := lock.holder()) is not None and holder.info == {"state": "starting"}
+    lock.release()
+
+
 def test_a_lock_in_a_folder_that_is_missing_is_an_error_in_words(tmp_path: Path) -> None:
     with pytest.raises(MlopsError, match="Could not take the lock"):
         LockFile(tmp_path / "missing" / "lock").acquire()

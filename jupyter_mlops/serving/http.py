@@ -49,7 +49,7 @@ class ModelApp:
         path = scope.path
         if path == "/invocations":
             await self._invocations(scope, protocol)
-        elif path.startswith("/v2"):
+        elif path == "/v2" or path.startswith("/v2/"):
             await self._v2(scope, protocol, path)
         else:
             self._others(scope, protocol, path)

@@ -136,7 +136,9 @@ class RequestLog:
         try:
             if self._file is None or self._size >= self._segment_bytes:
                 self._next_segment()
-            self._file.write(block)
+            left = memoryview(block)
+            while left:  # a disk that is almost full takes a part, without an error
+                left = left[self._file.write(left) :]
         except OSError as error:
             self.dropped += len(lines)
             _log.error("%d requests could not be logged: %s", len(lines), error)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import signal
 import time
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from jupyter_core.utils import run_sync
@@ -20,6 +21,7 @@ from ..i18n import gettext as _
 from .death import OomCounts, oom_counts, why
 from .draining_client import CLIENT_CLASS
 from .kernel_control import Control, dies_with_parent, signal_group
+from .kernel_start import process_of
 from .notebook_file import write_notebook
 from .notebook_outputs import CellOutputs
 
@@ -75,6 +77,9 @@ class Manager(NotebookExecutionManager):
 
     def notebook_start(self, **kwargs: Any) -> None:
         """Reset what earlier executions left and write the notebook for the first time."""
+        record = self.nb.metadata.papermill
+        if not isinstance(record.get("input_path"), str):  # papermill puts in the whole notebook if given as a node
+            record["input_path"] = None
         super().notebook_start(**kwargs)
         if self.reporter:
             self.reporter.cells(self.nb.cells)
@@ -142,11 +147,11 @@ class Manager(NotebookExecutionManager):
 class Client(PapermillNotebookClient):
     """Runs the cells in a kernel of its own."""
 
-    def __init__(self, manager: Manager, control: Control, **options: Any):
-        super().__init__(manager, **options)
+    def __init__(self, manager: Manager, control: Control, *, km: Any = None, **options: Any):
+        super().__init__(manager, km=km, **options)
         self.control = control
-        self._process: Any = None
-        self._oom_before: OomCounts = {}
+        self._process: Any = process_of(km) if km is not None else None
+        self._oom_before: OomCounts = oom_counts()
         self.clear_before_next_output = False
 
     def create_kernel_manager(self) -> Any:
@@ -157,12 +162,11 @@ class Client(PapermillNotebookClient):
 
     async def async_start_new_kernel(self, **kwargs: Any) -> None:
         """Start the kernel's process, bound to this one's life."""
-        self._oom_before = oom_counts()
         prepare = dies_with_parent()
         if prepare is not None:
             kwargs["preexec_fn"] = prepare
         await super().async_start_new_kernel(**kwargs)
-        self._process = getattr(self.km.provisioner, "process", None)
+        self._process = process_of(self.km)
         if self._process is not None:
             self.control.kernel_started(self._process)
             if self.nb_man.reporter:
@@ -174,7 +178,7 @@ class Client(PapermillNotebookClient):
         """Run all cells. A failing cell raises nothing here; :class:`KernelDiedError` and :class:`StoppedError` do."""
         self.reset_execution_trackers()
         try:
-            with self.setup_kernel(**kwargs):
+            with self.setup_kernel(cleanup_kc=True, **kwargs):
                 self._note_language()
                 self.papermill_execute_cells()
                 self.set_widgets_metadata()
@@ -297,15 +301,21 @@ def execute(
     stderr_file: Any = None,
     start_timeout: float = 60,
     execution_timeout: float | None = None,
+    km: Any = None,
+    save_to: Path | None = None,
     **options: Any,
 ) -> Any:
-    """Execute ``nb`` and return it; see :class:`.papermill_engine.WorkspaceEngine`."""
+    """Execute ``nb`` and return it; see :class:`.papermill_engine.WorkspaceEngine`.
+
+    ``save_to`` is where to write the notebook when papermill is given no output path: on a failure it would insert
+    two cells and so move all the others.
+    """
     from papermill.log import logger
 
     manager = Manager(
         nb,
         reporter=reporter,
-        output_path=output_path,
+        output_path=output_path or save_to,
         progress_bar=progress_bar,
         log_output=log_output,
         autosave_cell_every=autosave_cell_every,
@@ -317,6 +327,7 @@ def execute(
     client = Client(
         manager,
         own,
+        km=km,
         kernel_name=kernel_name,
         log=logger,
         log_output=log_output,

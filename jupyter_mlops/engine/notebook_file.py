@@ -12,12 +12,18 @@ from ..i18n import gettext as _
 from .attempt import write_whole
 
 
-def without_slow_checks() -> None:
-    """Keep nbformat from importing a grammar of internationalised URLs (1.3 s) that notebooks have no use for.
+#: Optional imports of papermill (remote stores) and of nbformat's schema checker (formats that no notebook has). The
+#: grammar of internationalised URLs alone takes 1.3 s.
+_UNNEEDED = ("rfc3987_syntax", "isoduration", "pyarrow", "boto3", "azure", "gcsfs", "github")
 
-    For processes of our own only: it makes an optional package unimportable for the rest of the process.
+
+def without_unneeded_imports() -> None:
+    """Make optional packages unimportable that papermill and nbformat would load for nothing.
+
+    For the notebook process only, where nothing else runs; the kernel is another process.
     """
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    for name in _UNNEEDED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 
 def read_json(file: Path, name: str) -> dict[str, Any]:

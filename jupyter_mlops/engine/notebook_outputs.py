@@ -53,7 +53,7 @@ class CellOutputs:
             self._outs.append(output)
             return output
         size = _size(output.get("data", {})) + _OVERHEAD
-        if self.full or self._kept + size > self._limit:
+        if self._kept + size > self._limit:  # a small result after much text still finds its place
             self._leave_out(size)
             return None
         self._kept += size
@@ -114,7 +114,10 @@ class CellOutputs:
         self._write_stream()
         if self._note is not None:
             tail = "".join(self._tail)
+            self._left_out += max(0, len(tail) - self._limit // 2)
+            tail = tail[-(self._limit // 2) :]
             self._tail = deque([tail] if tail else [])
+            self._tail_size = len(tail)
             note = ""
             if self._left_out:
                 note = _("\n[{size:.1f} MB of this cell's output are left out here; {limit:.0f} MB are kept]\n").format(

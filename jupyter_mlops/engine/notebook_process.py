@@ -23,8 +23,9 @@ from ..workspace import Workspace
 from . import cell_source
 from .attempt import Attempt, AttemptRequest, AttemptResult, CellRecord, Outcome, error_info
 from .death import oom_counts
-from .kernel_control import INTERRUPT_GRACE, TERMINATE_GRACE, Control
-from .notebook_file import read_notebook, without_slow_checks
+from .kernel_control import INTERRUPT_GRACE, TERMINATE_GRACE, Control, signal_group
+from .kernel_start import process_of, start_kernel
+from .notebook_file import read_notebook, without_unneeded_imports
 from .processes import started_at
 
 log = logging.getLogger("jupyter_mlops.notebook")
@@ -84,21 +85,43 @@ class Execution:
         return node
 
     def _execute(self, node: Any) -> tuple[Outcome, MlopsError | None]:
+        folder = self.workspace.resolve(self.request.notebook).parent
+        folder.mkdir(parents=True, exist_ok=True)  # gone since the start: the pinned notebook can run all the same
+        kernel = self._start_kernel(node, folder)
+        process = process_of(kernel)
+        try:
+            return self._run_cells(node, folder, kernel)
+        finally:
+            if process is not None and process.poll() is None:  # an error before the first cell
+                signal_group(process.pid, signal.SIGKILL)
+
+    def _start_kernel(self, node: Any, folder: Path) -> Any:
+        try:
+            kernel = start_kernel(node.metadata["kernelspec"]["name"], folder)
+        except Exception as error:
+            raise self._cannot_start(error, node) from error
+        process = process_of(kernel)
+        if process is not None:
+            self.control.kernel_started(process)
+            self.kernel_started(process.pid)
+        return kernel
+
+    def _run_cells(self, node: Any, folder: Path, kernel: Any) -> tuple[Outcome, MlopsError | None]:
         import papermill  # before anything of the engine: papermill imports all engines while it is imported itself
         from papermill.exceptions import PapermillException
 
         from .notebook_execution import KernelDiedError, StoppedError
 
-        folder = self.workspace.resolve(self.request.notebook).parent
-        folder.mkdir(parents=True, exist_ok=True)  # gone since the start: the pinned notebook can run all the same
         try:
             papermill.execute_notebook(
                 node,
-                _papermill_path(self._output),
+                None,
                 parameters=self.request.parameters,
                 engine_name=ENGINE,
                 progress_bar=False,
                 cwd=folder,
+                km=kernel,
+                save_to=self._output,
                 reporter=self,
                 control=self.control,
             )
@@ -114,10 +137,9 @@ class Execution:
         except OSError as error:
             raise from_os_error(error, _("run {notebook}").format(notebook=self.request.notebook)) from error
         except Exception as error:
-            said = self._cannot_start(error, node)
-            if said is None:
+            if self._current_cell() is not None:
                 raise
-            return "failed", said
+            return "failed", self._cannot_start(error, node)
         return "succeeded", None
 
     # -- what the engine reports ---------------------------------------------------------------------------------
@@ -213,8 +235,8 @@ class Execution:
             details=self._details(cell=index, ename=ename, evalue=evalue, traceback="\n".join(traceback)),
         )
 
-    def _cannot_start(self, error: Exception, node: Any) -> MlopsError | None:
-        """Say in words what papermill and jupyter_client raise before a cell runs; None if it is something else."""
+    def _cannot_start(self, error: Exception, node: Any) -> MlopsError:
+        """Say in words what papermill and jupyter_client raise before a cell runs."""
         name = node.metadata["kernelspec"]["name"]
         if type(error).__name__ == "NoSuchKernel":
             from jupyter_client.kernelspec import KernelSpecManager
@@ -228,19 +250,12 @@ class Execution:
                 next=_("Choose a kernel for the notebook in JupyterLab and save it, or install that kernel."),
                 details=self._details(kernel=name),
             )
-        if self._current_cell() is None:
-            return NotebookError(
-                _("{notebook} could not be started.").format(notebook=self.request.notebook),
-                why=f"{type(error).__name__}: {error}"[:1000],
-                next=_("Open the notebook in JupyterLab and run it there to see more."),
-                details=self._details(kernel=name),
-            )
-        return None
-
-
-def _papermill_path(path: Path) -> str:
-    """papermill fills ``{names}`` in paths with parameters: keep braces that are part of the name."""
-    return str(path).replace("{", "{{").replace("}", "}}")
+        return NotebookError(
+            _("{notebook} could not be started.").format(notebook=self.request.notebook),
+            why=f"{type(error).__name__}: {error}"[:1000],
+            next=_("Open the notebook in JupyterLab and run it there to see more."),
+            details=self._details(kernel=name),
+        )
 
 
 def set_surroundings(workspace: Workspace, request: AttemptRequest) -> None:
@@ -281,7 +296,7 @@ def main(argv: list[str]) -> int:
         return 0  # given up before this process began (Attempt says how that comes)
     logging.basicConfig(format="%(asctime)s %(message)s", stream=sys.stdout)
     log.setLevel(logging.INFO)
-    without_slow_checks()
+    without_unneeded_imports()
     try:
         result = _execute(attempt)
     except Exception as error:  # a defect of ours or of a library: reported like any failure, with its traceback logged

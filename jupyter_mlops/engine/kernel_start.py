@@ -1,0 +1,36 @@
+"""Starting a step's kernel, before papermill is imported: the two take a second each, and here they overlap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .draining_client import CLIENT_CLASS
+from .kernel_control import dies_with_parent
+
+#: As nbclient starts kernels: executed notebooks do not belong in a person's history.
+_ARGUMENTS = ["--HistoryManager.hist_file=:memory:"]
+
+
+def start_kernel(name: str, cwd: Path) -> Any:
+    """Start a kernel bound to this process's life and return its ``AsyncKernelManager``.
+
+    Raises ``jupyter_client.kernelspec.NoSuchKernel`` where no kernel has that name, ``OSError`` where its program is
+    missing. Call it from the thread that will execute the notebook: the manager belongs to its event loop.
+    """
+    from jupyter_client.manager import AsyncKernelManager
+    from jupyter_core.utils import run_sync
+
+    manager = AsyncKernelManager(kernel_name=name)
+    manager.client_class = CLIENT_CLASS
+    options: dict[str, Any] = {"cwd": str(cwd), "extra_arguments": _ARGUMENTS if manager.ipykernel else []}
+    prepare = dies_with_parent()
+    if prepare is not None:
+        options["preexec_fn"] = prepare
+    run_sync(manager.start_kernel)(**options)
+    return manager
+
+
+def process_of(manager: Any) -> Any:
+    """Return the kernel's ``Popen``, None where it is not a local process."""
+    return getattr(manager.provisioner, "process", None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .._version import __version__
-from ..errors import MlopsError
+from ..errors import MlopsError, StoreError
 from ..i18n import gettext as _
 from ..i18n import ngettext
 from ..workspace import Workspace
@@ -26,6 +26,9 @@ def check(_start: Path, workspace: Workspace | None) -> Iterator[Finding]:
     for name, part in (("worker", _worker), ("endpoints", _endpoints), ("pipelines", _pipelines)):
         try:
             yield from part(workspace)
+        except StoreError as error:
+            yield _report.error(name, error)
+            return  # a database that is locked keeps each further question waiting too
         except MlopsError as error:
             yield _report.error(name, error)
 

@@ -96,6 +96,11 @@ class MlopsExtension(ExtensionApp):
 
         return Answer(200, self._load().document)
 
+    def methods(self, path: str) -> list[str]:
+        """Return the methods that an address has; before the first request is answered, all that any has."""
+        found = self._dispatcher.methods(path) if self._dispatcher is not None else []
+        return found or ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
+
     def seen(self, workspace: Workspace) -> None:
         """Watch a workspace that a request was about. Called from threads, for each request."""
         from . import changes  # noqa: F401  # here, in a thread: it takes a moment at first

@@ -73,24 +73,27 @@ class Dispatcher:
         Raises :class:`NoSuchRouteError`, or :class:`MethodNotAllowedError` where only the method is wrong.
         """
         wanted = "GET" if method == "HEAD" else method
-        allowed: list[str] = []
         for route, pattern in self._patterns:
             found = pattern.match(path)
-            if found is None:
-                continue
-            if route.method == wanted:
+            if found is not None and route.method == wanted:
                 return Match(route, found.groupdict())
-            allowed += [route.method, "HEAD"] if route.method == "GET" else [route.method]
+        allowed = self.methods(path)
         if allowed:
             raise MethodNotAllowedError(
                 _("{method} is not possible here.").format(method=method),
                 next=_("Possible: {methods}.").format(methods=", ".join(allowed)),
-                details={"allowed": [*allowed, "OPTIONS"]},
+                details={"allowed": allowed},
             )
         raise NoSuchRouteError(
             _("There is nothing at this address."),
             next=_("The document at /{prefix}/openapi.json lists what there is.").format(prefix=PREFIX),
         )
+
+    def methods(self, path: str) -> list[str]:
+        """Return the methods that an address has; none where there is nothing."""
+        found = [route.method for route, pattern in self._patterns if pattern.match(path)]
+        heads = ["HEAD"] if "GET" in found else []
+        return [*found, *heads, "OPTIONS"] if found else []
 
     def answer(self, match: Match, request: Request) -> Answer:
         """Run the handler. Raises :class:`MlopsError` for everything that is not a bug. Blocks: call it in a thread."""

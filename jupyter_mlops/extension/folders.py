@@ -19,6 +19,7 @@ def resolve_folder(server_root: Path, path: str) -> Path:
     root = server_root.resolve()
     try:
         folder = (root / path.strip("/")).resolve()
+        folder.exists()
     except (OSError, RuntimeError) as error:  # a name that is too long, links that go round in circles
         raise PathError(_("{path} is not a folder.").format(path=path[:200]), why=str(error)) from error
     if folder != root and root not in folder.parents:

@@ -30,9 +30,6 @@ _DOCUMENT_RESOURCE = "jupyter_mlops.workspace"
 class MlopsHandler(APIHandler):
     """Every operation below the prefix; which one is decided by ``dispatch.Dispatcher``."""
 
-    # TRACE too, so that it is refused as any other method that a path lacks: after authentication, with `Allow`.
-    SUPPORTED_METHODS = (*APIHandler.SUPPORTED_METHODS, "TRACE")  # type: ignore[assignment]
-
     def initialize(self, extension: MlopsExtension) -> None:
         """Take what the server hands to each request's handler."""
         self._extension = extension
@@ -62,21 +59,16 @@ class MlopsHandler(APIHandler):
         """Serve DELETE."""
         await self._serve()
 
-    @web.authenticated
-    async def patch(self) -> None:
-        """Refuse PATCH: no route has it."""
-        await self._serve()
-
-    @web.authenticated
-    async def trace(self) -> None:
-        """Refuse TRACE: no route has it."""
-        await self._serve()
-
     @allow_unauthenticated
     def options(self, *args: Any, **kwargs: Any) -> None:
         """Answer a browser's preflight as all of Jupyter's interface does."""
         super().options(*args, **kwargs)
         self.set_status(204)
+
+    @property
+    def _path(self) -> str:
+        """The address below the prefix, as it was sent: still quoted."""
+        return self.request.path[len(self.base_url) + len(PREFIX) :]
 
     async def _serve(self) -> None:
         try:
@@ -91,7 +83,7 @@ class MlopsHandler(APIHandler):
 
     async def _answer(self) -> Answer:
         method = str(self.request.method)
-        path = self.request.path[len(self.base_url) + len(PREFIX) :]
+        path = self._path
         dispatcher = await self._extension.dispatcher()
         if path == "/openapi.json" and method in ("GET", "HEAD"):
             await self._authorize("read", _DOCUMENT_RESOURCE)
@@ -156,4 +148,6 @@ class MlopsHandler(APIHandler):
             error = (kwargs.get("exc_info") or (None, None, None))[1]
             reason = responses.get(status_code, "Unknown")
             body = problem_of_status(status_code, str(getattr(error, "log_message", None) or reason))
+        if status_code == 405:  # a method that Tornado does not know
+            self.set_header("Allow", ", ".join(self._extension.methods(self._path)))
         self.finish(json.dumps(body), set_content_type=CONTENT_TYPE)

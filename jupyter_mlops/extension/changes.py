@@ -13,6 +13,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from ..engine.service import EngineService
 from ..errors import MlopsError
 from ..events import SCHEMA_ID, Change
 from ..store import outbox
@@ -91,7 +92,7 @@ class WorkspaceWatch:
         self._runs = FileVersion(self._workspace.state / "mlflow.db")
         self._runs_told = 0.0
         self._runs_timer: asyncio.TimerHandle | None = None
-        self._keeper = WorkerKeeper(self._workspace, log, self._worker_changed) if revive else None
+        self._keeper = WorkerKeeper(EngineService(self._workspace), log, self._worker_changed) if revive else None
 
     async def run(self) -> None:
         """Watch until cancelled or until the workspace is gone. Whatever fails is logged and begun anew."""

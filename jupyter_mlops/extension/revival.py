@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 from sqlalchemy import select
 
+from ..engine.service import EngineService
 from ..errors import MlopsError
 from ..store.database import database
 from ..store.tables import EndpointRow
-from ..workspace import Workspace
 
 #: A worker that lives shorter than this, seconds, counts as one that can't live; so many in a row are given up.
 _SHORT_LIFE = 20.0
@@ -26,8 +26,9 @@ class WorkerKeeper:
     ended because it had nothing to do, is left alone.
     """
 
-    def __init__(self, workspace: Workspace, log: logging.Logger, changed: Callable[[], None]):
-        self._workspace = workspace
+    def __init__(self, engine: EngineService, log: logging.Logger, changed: Callable[[], None]):
+        self._engine = engine
+        self._workspace = engine.workspace
         self._log = log
         self._changed = changed
         self._look = threading.Event()
@@ -51,9 +52,7 @@ class WorkerKeeper:
         self._look.set()
 
     def _run(self) -> None:
-        from ..engine.service import worker_lock
-
-        lock = worker_lock(self._workspace)
+        lock = self._engine.lock
         try:
             self._revive("has work left")
             short_lives = 0
@@ -63,14 +62,14 @@ class WorkerKeeper:
                     self._look.clear()
                     continue
                 since = time.monotonic()
-                self._wait()
+                self._engine.wait_until_stopped()
                 if self._stopped:
                     return
                 self._changed()
-                short_lives = short_lives + 1 if time.monotonic() - since < _SHORT_LIFE else 0
                 last = lock.last()
                 if last is None or last.info.get("state") not in ("starting", "ready"):
                     continue  # it says that it stopped, or why it could not start
+                short_lives = short_lives + 1 if time.monotonic() - since < _SHORT_LIFE else 0
                 if short_lives >= _GIVE_UP_AFTER:
                     self._log.error(
                         "The worker of %s died %d times in a row; it is not started again. See `mlops doctor`.",
@@ -82,22 +81,14 @@ class WorkerKeeper:
         except Exception:
             self._log.exception("The worker of %s is no longer looked after.", self._workspace.root)
 
-    def _wait(self) -> None:
-        from ..engine.service import EngineService
-
-        EngineService(self._workspace).wait_until_stopped()
-
     def _revive(self, why: str) -> None:
         """Start a worker if none runs although work is left or an endpoint is to be up."""
-        from ..engine.service import EngineService
-
-        engine = EngineService(self._workspace)
         try:
-            status = engine.worker_status()
+            status = self._engine.worker_status()
             if self._stopped or status.state == "running" or not (status.active or self._endpoints_wanted()):
                 return
             self._log.info("The worker of %s %s; it is started.", self._workspace.root, why)
-            engine.ensure_worker()
+            self._engine.ensure_worker()
             self._changed()
         except MlopsError as error:
             self._log.warning("The worker of %s could not be started: %s", self._workspace.root, error)

@@ -145,7 +145,8 @@ class JupyterProcess:
 
     def request(self, method: str, path: str, body: Any = None, **query: Any) -> tuple[int, Any]:
         """Call a route below ``jupyter-mlops/api``; return status and decoded JSON (None for no body)."""
-        question = urllib.parse.urlencode({"workspace": "", **query})
+        named = {} if path in ("/workspace", "/health", "/doctor", "/openapi.json") else {"workspace": ""}
+        question = urllib.parse.urlencode({**named, **query})
         request = urllib.request.Request(
             f"{self.url}jupyter-mlops/api{path}?{question}",
             data=None if body is None else json.dumps(body).encode(),

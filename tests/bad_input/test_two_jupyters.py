@@ -62,5 +62,6 @@ def test_one_click_in_each_is_one_run_by_one_worker(workspace: Workspace, server
 def test_a_base_url_with_an_escaped_character(workspace: Workspace, servers: list[JupyterProcess]) -> None:
     status, state = servers[1].request("GET", "/workspace")
     assert (status, state["name"]) == (200, "flights")
-    status, made = servers[1].request("POST", "/workspace", {"path": "ein Ordner", "name": "x"})
-    assert status in (201, 404), made  # the folder must exist first
+    (workspace.root / "ein Ordner %40").mkdir()
+    status, made = servers[1].request("POST", "/workspace", {"path": "ein Ordner %40", "name": "inner"})
+    assert (status, made["root"]) == (201, "ein Ordner %40"), made

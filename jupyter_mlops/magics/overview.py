@@ -105,10 +105,10 @@ def _or_why(read: Callable[[], str]) -> str:
 def _git(status: dict[str, object]) -> str:
     if not status["available"]:
         return str(status["reason"])
-    where = str(status["branch"]) or _("no branch")
-    commit = str(status["commit"])[:8] or _("no commit yet")
+    commit = str(status["commit"])[:8]
+    where = f"{status['branch'] or _('no branch')}, {commit}" if commit else _("no commit yet")
     state = {True: _("with changes"), False: _("clean"), None: str(status["reason"])}[status["dirty"]]  # type: ignore[index]
-    return f"{where}, {commit}, {state}"
+    return f"{where}, {state}"
 
 
 def _runs(workspace: Workspace) -> str:

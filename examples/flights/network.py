@@ -62,7 +62,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: np.ndarray, y: np.ndarray) -> "NetworkClassifier":
         """Train; the same seed gives the same network."""
         torch.manual_seed(self.seed)
-        self.classes_ = np.array([0, 1])
+        self.classes_ = np.unique(y)
         codes, numbers = self._tensors(X)
         target = torch.as_tensor(np.asarray(y), dtype=torch.float32)
         sizes = [int(column.max()) + 1 for column in codes.T]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -25,12 +26,26 @@ def open_client(workspace: Workspace) -> MlflowClient:
 
     Raises :class:`StoreError`, :class:`DiskFullError` or :class:`ReadOnlyError` where the store can't be opened.
     """
-    keep_to_itself()
+    load_mlflow()
     with mlflow_errors(_("open the tracking store")):
         from mlflow import MlflowClient
 
         uri = workspace.tracking_uri
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+_importing = threading.Lock()
+
+
+def load_mlflow() -> None:
+    """Import MLflow, one thread at a time.
+
+    Threads that import different modules of it at once can dead-lock on Python's module locks, and what is then half
+    imported stays broken for the life of the process. So whoever answers requests in threads calls this first.
+    """
+    keep_to_itself()
+    with _importing:
+        import mlflow  # noqa: F401
 
 
 def keep_to_itself() -> None:

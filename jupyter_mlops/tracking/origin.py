@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import sys
 from pathlib import Path
@@ -34,7 +35,8 @@ def origin_tags(workspace: Workspace) -> dict[str, str]:
         snapshot = pipeline_snapshot(here)
         if snapshot:
             tags[context.TAG_SNAPSHOT] = snapshot
-    tags[TAG_ENVIRONMENT] = record_environment(workspace)
+    with contextlib.suppress(OSError):  # a read-only folder: the run is on a server, and the tag would name no file
+        tags[TAG_ENVIRONMENT] = record_environment(workspace)
     tags[TAG_PYTHON] = platform.python_version()
     if is_embedded(workspace.tracking_uri):
         token = this_process(workspace)

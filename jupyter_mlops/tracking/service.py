@@ -12,7 +12,7 @@ from ..errors import ConflictError, MlopsError, NotFoundError
 from ..i18n import gettext as _
 from ..workspace import Workspace
 from .artifacts import list_artifacts
-from .client import mlflow_errors, open_client
+from .client import load_mlflow, mlflow_errors, open_client
 from .liveness import TAG_PROCESS, has_ended
 from .mlflow_uri import default_experiment, is_embedded
 from .origin import TAG_ERROR
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .mlflow_embedded import EmbeddedTrackingStore
 
-__all__ = ["TrackingService", "default_experiment", "mlflow_errors"]
+__all__ = ["TrackingService", "default_experiment", "load_mlflow", "mlflow_errors"]
 
 _RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}\Z", re.ASCII)
 _logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_mlops.errors import InvalidInputError, NotAWorkspaceError, StoreError
+from jupyter_mlops.errors import DiskFullError, InvalidInputError, NotAWorkspaceError, StoreError
 from jupyter_mlops.store.database import database
 from jupyter_mlops.store.outbox import since
 from jupyter_mlops.tracking import mlflow_schema
@@ -19,6 +19,7 @@ from jupyter_mlops.tracking.mlflow_schema import DATABASE_NAME, dump, fingerprin
 from jupyter_mlops.tracking.mlflow_uri import ARTIFACT_ROOT, artifact_path, workspace_of
 from jupyter_mlops.tracking.service import TrackingService
 from jupyter_mlops.workspace import Workspace
+from tests.conftest import fill
 
 
 def schema_of(file: Path) -> set[tuple[str, str]]:
@@ -96,6 +97,7 @@ def test_a_leftover_of_a_killed_creation_is_no_obstacle(workspace: Workspace) ->
 _OPEN = """
 import sys, time
 from jupyter_mlops.workspace import Workspace
+from tests.conftest import fill
 from jupyter_mlops.tracking.service import TrackingService
 client = TrackingService(Workspace(sys.argv[1])).client()
 experiment = client.create_experiment(sys.argv[2])
@@ -218,3 +220,20 @@ def test_a_run_goes_on_where_the_workspace_database_can_not_be_written(workspace
         run = client.create_run("0")
         assert time.monotonic() - started < 5
     assert client.get_run(run.info.run_id).info.status == "RUNNING"
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(small_disk: Path) -> None:
+    workspace = Workspace.init(small_disk / "ws")
+    ballast = fill(small_disk)
+    with pytest.raises(DiskFullError):
+        TrackingService(workspace).experiments()
+    assert not (workspace.state / DATABASE_NAME).exists()
+    ballast.unlink()
+    client = TrackingService(workspace).client()
+    run = client.create_run("0")
+    client.log_metric(run.info.run_id, "loss", 1.0)
+    fill(small_disk)
+    with pytest.raises(Exception, match=r"full|disk"):
+        for step in range(100_000):
+            client.log_metric(run.info.run_id, "loss", 1.0, step=step)
+    assert TrackingService(workspace).run(run.info.run_id).metrics == {"loss": 1.0}

@@ -51,6 +51,8 @@ class AttemptRequest(Model):
     notebook: str
     #: The copy made when the run started; this is what is executed.
     source: str
+    #: Where the executed notebook is written.
+    output: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     inputs: dict[str, InputContent] = Field(default_factory=dict)
     outputs: list[str] = Field(default_factory=list)

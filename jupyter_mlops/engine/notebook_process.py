@@ -51,7 +51,7 @@ class Execution:
         self.records: list[CellRecord] = []
         self._by_index: dict[int, CellRecord] = {}
         self._progress: Any = None
-        self._output = attempt.folder / Path(request.notebook).name
+        self._output = workspace.resolve(request.output)
 
     def run(self) -> AttemptResult:
         """Execute and return how it ended. Only what no rule covers is raised."""

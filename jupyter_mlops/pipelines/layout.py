@@ -27,6 +27,11 @@ class RunFolder:
         """Return the attempt of a step."""
         return Attempt(self.path / step / str(number))
 
+    def output(self, step: str, number: int, notebook: str) -> str:
+        """Return the workspace path of the executed notebook of an attempt."""
+        name = notebook.rpartition("/")[2]
+        return (self.path / step / str(number) / name).relative_to(self._workspace.root).as_posix()
+
     def source(self, round_: int, notebook: str) -> str:
         """Return the workspace path of a round's copy of a notebook (a workspace path)."""
         return (self._sources(round_) / notebook).relative_to(self._workspace.root).as_posix()

@@ -8,8 +8,10 @@ twice, whoever is killed and whenever.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import sys
+import threading
 import time
 from typing import Any
 
@@ -90,6 +92,7 @@ class StepRunner:
             log=attempt.log,
             cwd=self.workspace.root,
         )
+        threading.Thread(target=_load_tracking, daemon=True).start()
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(pid).wait()
         return True
@@ -108,6 +111,7 @@ class StepRunner:
             round=self.round,
             notebook=step.notebook,
             source=self.folder.source(self.round, step.notebook),
+            output=self.folder.output(step.name, number, step.notebook),
             # A notebook alone: its parameters are values, and text that looks like an expression is text.
             parameters=step.parameters if alone else expressions.fill(step.parameters, look_up),
             inputs={name: self._input(source) for name, source in step.inputs.items()},
@@ -154,11 +158,19 @@ class StepRunner:
             self.store.show_attempt(request, result)
             return None
         error = self._error(request, result, tries)
-        lineage_records.record_end(self.workspace, request, self.store.artifacts(self.run_id, row.name))
+        self._record(request)
         status = "failed" if error else "succeeded"
         if self.store.end_attempt(request, result, status, error.to_dict() if error else None):
             return status
         return self.store.step(self.run_id, row.name).status
+
+    def _record(self, request: AttemptRequest) -> None:
+        try:
+            lineage_records.record_end(self.workspace, request, self.store.artifacts(self.run_id, request.step))
+        except StoreError:
+            raise  # tried again
+        except MlopsError as error:  # a tracking server that does not answer does not undo what the step has done
+            log.warning("What the step %s of run %s made could not be recorded: %s", request.step, self.run_id, error)
 
     def _tries(self, row: StepRunRow) -> int:
         """Return how many attempts of this round were taken up by a process."""
@@ -195,6 +207,14 @@ class StepRunner:
         )
 
 
+@functools.cache
+def _load_tracking() -> None:
+    """Import what records a step's end while its notebook runs: MLflow takes two seconds, once."""
+    import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+
+    from ..tracking import service  # noqa: F401
+
+
 def collect(attempt: Attempt) -> AttemptResult:
     """Wait until nobody works on an attempt and return its result; one that left none gets the one that it is dead."""
     with attempt.lock.waiting():
@@ -224,18 +244,13 @@ def _give_up(attempt: Attempt) -> AttemptResult:
         next=_("It is tried again as often as 'attempts' in mlops.toml says."),
         details={"notebook": request.notebook, "step": request.step},
     )
-    output = attempt.folder / request.notebook.rpartition("/")[2]
+    written = (attempt.folder / request.output.rpartition("/")[2]).exists()
     return AttemptResult(
         outcome="died",
         error=error_info(error),
-        output_notebook=(f"{_state_path(request)}/{output.name}" if output.exists() else ""),
+        output_notebook=request.output if written else "",
         ended_at=time.time(),
     )
-
-
-def _state_path(request: AttemptRequest) -> str:
-    source = request.source.split("/.source/")[0]
-    return f"{source}/{request.step}/{request.attempt}"
 
 
 def _log_end(attempt: Attempt) -> str:

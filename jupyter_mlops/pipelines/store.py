@@ -211,7 +211,7 @@ class RunStore:
             )
             step.status, step.attempt, step.error = "running", request.attempt, None
             step.parameters = request.parameters
-            step.cells_done, step.current_cell, step.output_notebook = 0, None, ""
+            step.cells_done, step.current_cell, step.output_notebook = 0, None, request.output
             step.started_at, step.ended_at = step.started_at or time.time(), None
             announce(session, _step_change(step))
             return True
@@ -295,8 +295,7 @@ def _write_result(session: Session, request: AttemptRequest, result: AttemptResu
         step.cells_done = sum(cell.status == "succeeded" for cell in result.cells)
     else:
         _close_cells(session, request, result)
-    if result.output_notebook:
-        step.output_notebook = result.output_notebook
+    step.output_notebook = result.output_notebook
 
 
 def _close_cells(session: Session, request: AttemptRequest, result: AttemptResult) -> None:

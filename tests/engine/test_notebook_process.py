@@ -37,7 +37,16 @@ class Runner:
     def prepare(self, path: str, **fields: Any) -> Attempt:
         attempt = Attempt(self.workspace.state / "pipelines" / "r" / "step" / str(len(self.started) + 1))
         attempt.prepare(
-            AttemptRequest(pipeline_run_id="r", step="step", attempt=1, round=1, notebook=path, source=path, **fields)
+            AttemptRequest(
+                pipeline_run_id="r",
+                step="step",
+                attempt=1,
+                round=1,
+                notebook=path,
+                source=path,
+                output=self.workspace.relative(attempt.folder / Path(path).name),
+                **fields,
+            )
         )
         return attempt
 
@@ -158,7 +167,10 @@ def test_parameters_without_a_parameters_cell_go_to_the_top(runner: Runner) -> N
     [
         ("print('I am Python')", "It is not JSON: Expecting value in line 1, column 1."),
         ('{"a": 1}', "it has no 'nbformat' number"),
-        ('{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "code"}]}', "missing an expected key"),
+        (
+            '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [{"cell_type": "code"}]}',
+            "missing an expected key",
+        ),
         ('{"nbformat": 4}', "it has no list of 'cells'"),
     ],
 )

@@ -41,6 +41,7 @@ def step(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunS
         round=1,
         notebook="make.ipynb",
         source="x",
+        output="y",
         outputs=["a", "b"],
     )
     RunFolder(workspace, RUN).attempt("make", 1).prepare(request)
@@ -227,6 +228,7 @@ def test_a_notebook_opened_by_a_person_reads_what_its_step_read(
         round=1,
         notebook="use.ipynb",
         source="x",
+        output="y",
         inputs={"data": content},
     )
     RunFolder(workspace, "run2").attempt("use", 1).prepare(request)

@@ -32,7 +32,13 @@ def anywhere(request: pytest.FixtureRequest, workspace: Workspace) -> Iterator[W
 
 def request_of(run_id: str, step: str, attempt: int = 1, round_: int = 1) -> AttemptRequest:
     return AttemptRequest(
-        pipeline_run_id=run_id, step=step, attempt=attempt, round=round_, notebook=f"{step}.ipynb", source="x"
+        pipeline_run_id=run_id,
+        step=step,
+        attempt=attempt,
+        round=round_,
+        notebook=f"{step}.ipynb",
+        source="x",
+        output="y",
     )
 
 

@@ -20,13 +20,12 @@ from ..workspace import Workspace
 from .client import check_alias, check_name, check_version, client, in_words, quoted
 from .files import Description, describe, fetch_all
 from .refs import parse_ref
-from .skops_io import skops_io
 from .types import ModelDetail, ModelPage, ModelQuery, ModelVersion, RegisteredModel
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["RegistryService", "skops_io"]
+__all__ = ["RegistryService"]
 
 #: Versions in a model's detail.
 DETAIL_VERSIONS = 100

@@ -67,7 +67,7 @@ class ModelRuntime:
         """
         try:
             if (self.bundle.model_folder / "model.skops").is_file():
-                from ..registry.service import skops_io
+                from ..registry.skops_io import skops_io
 
                 skops_io()
             from mlflow import pyfunc

@@ -13,8 +13,9 @@ AREAS = sorted(
     for folder in PACKAGE.iterdir()
     if (folder / "service.py").exists() and folder.name not in ("engine", "store")
 )
-#: Modules of an area that others may import: its service, its models, and its notebook API.
-PUBLIC = {"service", "types", "run", "register", "api", "io"}
+#: Modules of an area that others may import: its service, its models, its notebook API, and what the model server
+#: shares with the registry (it can't import a service: a service needs the database).
+PUBLIC = {"service", "types", "run", "register", "api", "io", "skops_io"}
 
 
 def imports(file: Path) -> list[tuple[str, str]]:

@@ -25,8 +25,6 @@ from .types import ModelDetail, ModelPage, ModelQuery, ModelVersion, RegisteredM
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["RegistryService"]
-
 #: Versions in a model's detail.
 DETAIL_VERSIONS = 100
 

@@ -12,6 +12,7 @@ export const CommandIDs = {
   openRun: 'jupyter-mlops:open-run',
   openPipelines: 'jupyter-mlops:open-pipelines',
   openPipelineRun: 'jupyter-mlops:open-pipeline-run',
+  openExecuted: 'jupyter-mlops:open-executed-notebook',
   runPipeline: 'jupyter-mlops:run-pipeline',
   runNotebook: 'jupyter-mlops:run-notebook',
   openModels: 'jupyter-mlops:open-models',

@@ -19,6 +19,9 @@ from .problems import MethodNotAllowedError, NoSuchRouteError, as_mlops_error
 from .requests import read_path, read_query, validate_body, validate_query
 from .routing import PREFIX, Call, Route
 
+#: Areas whose handlers use MLflow, by resource.
+_ON_MLFLOW = frozenset({"jupyter_mlops.tracking", "jupyter_mlops.registry", "jupyter_mlops.serving"})
+
 __all__ = ["Answer", "Dispatcher", "Match", "Request"]
 
 
@@ -129,6 +132,10 @@ class Dispatcher:
             seen=request.seen,
             _workspace=workspace,
         )
+        if route.resource in _ON_MLFLOW:
+            from ..tracking.service import load_mlflow
+
+            load_mlflow()
         result = route.handler(call)
         if route.returns is None:
             return Answer(route.status, b"")

@@ -6,6 +6,7 @@ from ..errors import ConfigError, ConflictError, InvalidInputError, NotebookErro
 from ..extension.routing import Call, Routes
 from .service import PipelineService
 from .types import (
+    ExecutedNotebook,
     PathQuery,
     PipelineDocument,
     PipelineFileList,
@@ -64,6 +65,12 @@ def get_pipeline_run(call: Call) -> PipelineRun:
 def get_pipeline_step(call: Call) -> StepRunDetail:
     """One step with its cells, outputs and the end of its log."""
     return PipelineService(call.workspace).step(call.path["run_id"], call.path["step"])
+
+
+@routes.get("/pipelines/runs/{run_id}/steps/{step}/notebook", returns=ExecutedNotebook, raises=(NotFoundError,))
+def get_executed_notebook(call: Call) -> ExecutedNotebook:
+    """The notebook of a step as it was executed."""
+    return PipelineService(call.workspace).executed_notebook(call.path["run_id"], call.path["step"])
 
 
 @routes.post("/pipelines/runs/{run_id}/cancel", returns=PipelineRun, raises=(NotFoundError, ConflictError))

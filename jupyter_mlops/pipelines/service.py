@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..engine.service import EngineService
-from ..errors import ConfigError, ConflictError, InvalidInputError, MlopsError, NotFoundError
+from ..errors import ConfigError, ConflictError, InvalidInputError, MlopsError, NotFoundError, from_os_error
 from ..i18n import gettext as _
 from ..schema import FINISHED
 from ..workspace import STATE_NAME, Workspace
@@ -25,6 +25,7 @@ from .spec import find_pipelines, is_pipeline, read_document
 from .steps import stop_attempt
 from .store import RESUMABLE, RunStore
 from .types import (
+    ExecutedNotebook,
     PipelineDocument,
     PipelineFile,
     PipelineRun,
@@ -128,6 +129,20 @@ class PipelineService:
     def step(self, run_id: str, name: str) -> StepRunDetail:
         """Return a step with its cells and outputs; raises :class:`NotFoundError`."""
         return step_detail(self.workspace, RunStore(self.workspace), run_id, name)
+
+    def executed_notebook(self, run_id: str, name: str) -> ExecutedNotebook:
+        """Return the notebook of a step as executed; raises :class:`NotFoundError` where the step has not begun."""
+        path = self.step(run_id, name).output_notebook
+        what = _("The step {name} has no executed notebook.").format(name=name)
+        if not path:
+            raise NotFoundError(what, why=_("It has not begun."))
+        file = self.workspace.resolve(path)
+        try:
+            return ExecutedNotebook(path=path, modified_at=file.stat().st_mtime, content=file.read_text("utf-8"))
+        except FileNotFoundError as error:
+            raise NotFoundError(what, why=_("{path} was removed.").format(path=path)) from error
+        except OSError as error:
+            raise from_os_error(error, _("read {path}").format(path=path), path) from error
 
     def cancel(self, run_id: str) -> PipelineRun:
         """Cancel a run: what is queued never starts, what runs is interrupted, and killed if it does not heed.

@@ -128,6 +128,14 @@ class StepRun(Model):
     error: ErrorInfo | None
 
 
+class ExecutedNotebook(Model):
+    """The notebook of a step as it was executed, outputs and all; while the step runs, as far as it is."""
+
+    path: str = Field(description="Workspace path; below `.mlops/`, where a Jupyter server shows nothing by itself.")
+    modified_at: float = Field(description="UTC seconds since the epoch.")
+    content: str = Field(description="The file: a notebook as JSON text.")
+
+
 class StepRunDetail(StepRun):
     """A step with its cells and outputs."""
 

@@ -331,6 +331,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/pipelines/runs/{run_id}/steps/{step}/notebook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The notebook of a step as it was executed. */
+        get: operations["get_executed_notebook"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/pipelines/runs/{run_id}/cancel": {
         parameters: {
             query?: never;
@@ -644,6 +661,15 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
+        };
+        /** @description The notebook of a step as it was executed, outputs and all; while the step runs, as far as it is. */
+        ExecutedNotebook: {
+            /** @description Workspace path; below `.mlops/`, where a Jupyter server shows nothing by itself. */
+            path: string;
+            /** @description UTC seconds since the epoch. */
+            modified_at: number;
+            /** @description The file: a notebook as JSON text. */
+            content: string;
         };
         /** @description A named group of runs. */
         Experiment: {
@@ -1999,6 +2025,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["StepRunDetail"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_executed_notebook: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The notebook of a step as it was executed, outputs and all; while the step runs, as far as it is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutedNotebook"];
                 };
             };
             400: components["responses"]["Problem400"];

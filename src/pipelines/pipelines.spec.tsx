@@ -1,10 +1,13 @@
 import * as apputils from '@jupyterlab/apputils';
 import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { ServerConnection } from '@jupyterlab/services';
+import { ApiClient } from '../api';
 import { CommandIDs } from '../commands';
 import { noTranslation } from '../i18n';
 import { FakeServer, readyKit, show, workspaceState } from '../testing/kit';
 import { ActivityModel } from './activity';
+import { ExecutedDrive, executedPath } from './drive';
 import { PipelinesModel } from './model';
 import { PipelinesView } from './panel';
 import { PipelineRunModel } from './run-model';
@@ -261,8 +264,8 @@ describe('the page of a pipeline run', () => {
     fireEvent.click(within(alert).getByText('Open executed notebook'));
     expect(kit.executed).toEqual([
       [
-        CommandIDs.openPath,
-        { path: '.mlops/x/train.ipynb', workspace: 'flights' }
+        CommandIDs.openExecuted,
+        { id: 'r1', step: 'train', workspace: 'flights' }
       ]
     ]);
   });
@@ -390,6 +393,34 @@ describe('the activity in the status bar', () => {
     const kit = await readyKit();
     const model = new ActivityModel(kit.workspaces, kit.changes);
     await waitFor(() => expect(model.count).toBe(1));
+  });
+});
+
+describe('the drive of executed notebooks', () => {
+  it('reads a notebook over our interface, and never writes', async () => {
+    const server = new FakeServer();
+    server.on('GET', '/pipelines/runs/{run_id}/steps/{step}/notebook', () => ({
+      path: 'x',
+      modified_at: 1,
+      content: '{"cells": []}'
+    }));
+    const api = new ApiClient(
+      ServerConnection.makeSettings({ baseUrl: 'http://lab.test/' })
+    );
+    const drive = new ExecutedDrive(api, trans);
+    const path = executedPath({ workspace: 'a/b', run: 'r1', step: 'train' });
+    expect(path).toBe('MLOpsRuns:a%2Fb/r1/train.ipynb');
+    const model = await drive.get(path.slice('MLOpsRuns:'.length));
+    expect(model).toMatchObject({
+      name: 'train.ipynb',
+      type: 'notebook',
+      writable: false,
+      content: { cells: [] }
+    });
+    expect(server.requests).toEqual([
+      'GET /pipelines/runs/r1/steps/train/notebook?workspace=a%2Fb'
+    ]);
+    await expect(drive.save()).rejects.toMatchObject({ code: 'read-only' });
   });
 });
 

@@ -9,6 +9,7 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { runIcon } from '@jupyterlab/ui-components';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { MlopsError } from '../api/errors';
+import { IApiClient } from '../api/tokens';
 import { CommandIDs, describeArgs, textArg } from '../commands';
 import { pipelinesIcon } from '../components/icons';
 import { LazyWidget } from '../components/lazy';
@@ -17,13 +18,14 @@ import { Pages } from '../components/page';
 import type { IServices } from '../components/services';
 import { IMlopsServices } from '../components/tokens';
 import { localPath } from '../workspace/paths';
+import { ExecutedDrive, executedPath } from './drive';
 
 /** The Pipelines panel, the page of a pipeline run, and the commands that start one. */
 export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-mlops:pipelines',
   description: 'Adds the Pipelines panel and the commands that run notebooks.',
   autoStart: true,
-  requires: [IMlopsServices],
+  requires: [IMlopsServices, IApiClient],
   optional: [
     ILayoutRestorer,
     ICommandPalette,
@@ -33,6 +35,7 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
   activate: (
     app: JupyterFrontEnd,
     services: IMlopsServices,
+    api: IApiClient,
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null,
     browser: IDefaultFileBrowser | null,
@@ -41,6 +44,7 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
     const { trans, workspaces } = services;
     const { commands } = app;
 
+    app.serviceManager.contents.addDrive(new ExecutedDrive(api, trans));
     app.docRegistry.addFileType({
       name: 'mlops-pipeline',
       displayName: trans.__('MLOps Pipeline'),
@@ -111,6 +115,32 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
           }
         });
       }
+    });
+
+    commands.addCommand(CommandIDs.openExecuted, {
+      label: trans.__('Open Executed Notebook'),
+      caption: trans.__('Open the notebook of a step as it was executed'),
+      icon: pipelinesIcon,
+      describedBy: {
+        args: describeArgs(
+          {
+            id: trans.__('Pipeline run id'),
+            step: trans.__('Name of the step'),
+            workspace: trans.__('Root of its workspace')
+          },
+          ['id', 'step']
+        )
+      },
+      isEnabled: args => textArg(args, 'id') !== '',
+      execute: args =>
+        commands.execute('docmanager:open', {
+          path: executedPath({
+            workspace: textArg(args, 'workspace'),
+            run: textArg(args, 'id'),
+            step: textArg(args, 'step')
+          }),
+          factory: 'Notebook'
+        })
     });
 
     /** The file that a start command means: given, else where it was called from. */

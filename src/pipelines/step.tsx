@@ -28,9 +28,16 @@ export function Step(props: IProps): JSX.Element {
   const id = useId();
   const open = model.isOpen(step.name);
   const Caret = open ? caretDownIcon : caretRightIcon;
-  const openPath = (path: string) => () => {
+  const openNotebook = () => {
     void commands.execute(CommandIDs.openPath, {
-      path,
+      path: step.notebook,
+      workspace: model.workspace.root
+    });
+  };
+  const openExecuted = () => {
+    void commands.execute(CommandIDs.openExecuted, {
+      id: model.id,
+      step: step.name,
       workspace: model.workspace.root
     });
   };
@@ -53,11 +60,9 @@ export function Step(props: IProps): JSX.Element {
           {step.attempt > 1 && ` · ${trans.__('attempt %1', step.attempt)}`}
         </span>
         <span className="jp-mlops-Step-links">
-          <Link onClick={openPath(step.notebook)}>{step.notebook}</Link>
+          <Link onClick={openNotebook}>{step.notebook}</Link>
           {step.output_notebook && (
-            <Link onClick={openPath(step.output_notebook)}>
-              {trans.__('Executed notebook')}
-            </Link>
+            <Link onClick={openExecuted}>{trans.__('Executed notebook')}</Link>
           )}
         </span>
       </div>
@@ -66,7 +71,7 @@ export function Step(props: IProps): JSX.Element {
         <ErrorView error={step.error} trans={trans}>
           <FailedCell step={step} />
           {step.output_notebook && (
-            <Button primary onClick={openPath(step.output_notebook)}>
+            <Button primary onClick={openExecuted}>
               {trans.__('Open executed notebook')}
             </Button>
           )}

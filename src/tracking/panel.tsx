@@ -187,7 +187,9 @@ function Tools(props: { model: RunsModel; wide: boolean }): JSX.Element {
             <option value="">{trans.__('All experiments')}</option>
             {model.experiments.map(experiment => (
               <option key={experiment.id} value={experiment.id}>
-                {experiment.name} ({experiment.run_count})
+                {experiment.run_count < 0
+                  ? experiment.name
+                  : `${experiment.name} (${experiment.run_count})`}
               </option>
             ))}
           </select>

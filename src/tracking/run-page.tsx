@@ -70,6 +70,12 @@ export function RunPage(props: { model: RunModel }): JSX.Element {
     <article aria-label={trans.__('Run %1', run.name)}>
       <Head model={model} run={run} />
       {run.deleted && <Deleted model={model} />}
+      {run.error && (
+        <ErrorView
+          error={{ what: run.error, why: '', next: '' }}
+          trans={trans}
+        />
+      )}
       <Origin model={model} run={run} />
       <Metrics run={run} />
       <Curves model={model} keys={Object.keys(run.metrics)} />

@@ -42,6 +42,7 @@ function detail(fields: Partial<RunDetail> = {}): RunDetail {
   return {
     ...run('a'),
     tags: {},
+    error: '',
     artifacts: [{ path: 'model', is_dir: true, size: null }],
     models: ['delay/3'],
     commit: '0123456789abcdef',

@@ -13,20 +13,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from jupyter_mlops.pipelines.service import PipelineService
-from jupyter_mlops.serving.service import ServingService
-from jupyter_mlops.tracking.service import TrackingService
 
 from jupyter_mlops.engine.processes import LockFile
 from jupyter_mlops.engine.service import EngineService, close_clients
+from jupyter_mlops.pipelines.service import PipelineService
 from jupyter_mlops.registry.service import RegistryService
+from jupyter_mlops.serving.service import ServingService
 from jupyter_mlops.store.database import database
 from jupyter_mlops.store.tables import ArtifactRow
+from jupyter_mlops.tracking.service import TrackingService
 from jupyter_mlops.workspace import Workspace
 from tests.servers import JupyterProcess
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "flights"
 T = TypeVar("T")
+Starter = Callable[[], JupyterProcess]
 pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 
@@ -47,6 +48,20 @@ def flights(tmp_path: Path) -> Iterator[Workspace]:
     close_clients()
 
 
+@pytest.fixture
+def start_jupyter(flights: Workspace, tmp_path: Path) -> Iterator[Starter]:
+    """Starts a Jupyter server on the workspace; whatever was started is stopped at the end."""
+    started: list[JupyterProcess] = []
+
+    def start() -> JupyterProcess:
+        started.append(JupyterProcess(root=flights.root, home=tmp_path / "home"))
+        return started[-1].start()
+
+    yield start
+    for server in started:
+        server.stop()
+
+
 def until(look: Callable[[], T | None], seconds: float = 300) -> T:
     """Return what ``look`` finds as soon as it finds something."""
     end = time.monotonic() + seconds
@@ -64,9 +79,9 @@ def kill(pid: int) -> None:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("victim", ["jupyter", "worker", "kernel"])
-def test_the_run_completes_with_everything_there_once(flights: Workspace, tmp_path: Path, victim: str) -> None:
+def test_the_run_completes_with_everything_there_once(flights: Workspace, start_jupyter: Starter, victim: str) -> None:
     # Given JupyterLab's server, and the pipeline started through it (a double click: twice with one request id)
-    server = JupyterProcess(root=flights.root, home=tmp_path / "home").start()
+    server = start_jupyter()
     body = {"path": "flights.pipeline.yaml", "parameters": {"sample": 0.05}, "request_id": "click"}
     status, started = server.request("POST", "/pipelines/runs", body)
     assert status == 201, started
@@ -95,7 +110,7 @@ def test_the_run_completes_with_everything_there_once(flights: Workspace, tmp_pa
 
     # Then, with Jupyter there (again), it completes by itself: the extension brings a killed worker back
     if victim == "jupyter":
-        server = JupyterProcess(root=flights.root, home=tmp_path / "home").start()
+        server = start_jupyter()
         assert server.request("GET", "/workspace")[0] == 200
 
     def finished() -> Any:
@@ -138,7 +153,6 @@ def test_the_run_completes_with_everything_there_once(flights: Workspace, tmp_pa
     kinds = {node["kind"] for node in trace["nodes"]}
     assert {"deployment", "model_version", "run", "notebook", "snapshot", "pipeline_run"} <= kinds
     assert TrackingService(flights).run(model.items[0].run_id).snapshot
-    server.stop()
 
 
 def _trace(server: JupyterProcess, request_id: str) -> Any:

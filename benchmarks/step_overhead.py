@@ -41,7 +41,6 @@ def one(folder: Path, label: str, first: str, rounds: int) -> Result:
     """Run the notebook as a step and by papermill, in turns."""
     from jupyter_mlops.engine.service import EngineService
     from jupyter_mlops.pipelines.service import PipelineService
-
     from jupyter_mlops.pipelines.types import StartRequest
     from jupyter_mlops.workspace import Workspace
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 
 from .._version import __version__
-from ..terminal import show
 from ..i18n import gettext as _
 from ..i18n import ngettext
+from ..terminal import show
 from ..workspace import Workspace
 from .service import EngineService
 from .types import WorkerStatus

@@ -11,7 +11,6 @@ from ..errors import NotebookError, from_os_error
 from ..i18n import gettext as _
 from .attempt import write_whole
 
-
 #: Optional imports of papermill (remote stores) and of nbformat's schema checker (formats that no notebook has). The
 #: grammar of internationalised URLs alone takes 1.3 s.
 _UNNEEDED = ("rfc3987_syntax", "isoduration", "pyarrow", "boto3", "azure", "gcsfs", "github")

@@ -42,7 +42,7 @@ def flights(tmp_path: Path) -> Iterator[Workspace]:
     workspace = Workspace(folder)
     workspace.ensure_state()
     yield workspace
-    for endpoint in ServingService(workspace).endpoints().items:
+    for endpoint in ServingService(workspace).endpoints():
         ServingService(workspace).delete(endpoint.name)
     EngineService(workspace).stop_worker()
     close_clients()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 import time
@@ -18,10 +19,11 @@ from ..i18n import gettext as _
 from ..schema import FINISHED
 from ..workspace import STATE_NAME, Workspace
 from .expressions import NAME
+from .files import find_pipelines, is_pipeline
 from .layout import RunFolder
 from .notebook_parameters import parameters_of
 from .parameter_types import complete
-from .spec import find_pipelines, is_pipeline, read_document
+from .spec import read_document
 from .steps import stop_attempt
 from .store import RESUMABLE, RunStore
 from .types import (
@@ -106,7 +108,7 @@ class PipelineService:
             spec, parameters = self._specify(request)
             folder = RunFolder(self.workspace, run_id)
             folder.pin(1, [step.notebook for step in spec.steps])
-            snapshot = self._snapshot(run_id, 1, spec.path)
+            snapshot = self._snapshot(run_id, 1, spec.path, user)
             try:
                 store.create(run_id, spec, spec.steps, parameters, snapshot)
             except MlopsError:
@@ -201,6 +203,7 @@ class PipelineService:
     # -- inside ------------------------------------------------------------------------------------------------
 
     def _specify(self, request: StartRequest) -> tuple[PipelineSpec, dict[str, Any]]:
+        _check_values(request.parameters)
         if request.path.endswith(".ipynb"):
             spec = self._notebook_spec(request.path, request.parameters)
             return spec, request.parameters
@@ -234,14 +237,28 @@ class PipelineService:
         step = StepSpec(name=_step_name(stem), notebook=stored, parameters=parameters)
         return PipelineSpec(name=stem, path=stored, steps=[step])
 
-    def _snapshot(self, run_id: str, round_: int, path: str) -> str:
+    def _snapshot(self, run_id: str, round_: int, path: str, user: str = "") -> str:
         """Keep the workspace as it is for a round; return the commit, empty where that is off or git is missing."""
         from ..versioning.service import VersioningService
 
         message = _("Pipeline run {run_id} of {path}, round {round}").format(run_id=run_id, path=path, round=round_)
+        if user:
+            message += "\n\n" + _("Started by {user}.").format(user=user)
         key = run_id if round_ == 1 else f"{run_id}-{round_}"
         snapshot = VersioningService(self.workspace).snapshot(key, message=message, namespace="pipelines")
         return snapshot.commit if snapshot else ""
+
+
+def _check_values(parameters: dict[str, Any]) -> None:
+    """Refuse what JSON can't hold: it would neither be stored nor reach the notebook."""
+    try:
+        json.dumps(parameters, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError as error:
+        raise InvalidInputError(
+            _("A parameter's value can't be passed on."),
+            why=str(error),
+            next=_("Use text, finite numbers, true, false, null, and lists and objects of them."),
+        ) from error
 
 
 def _run_id(request_id: str) -> str:

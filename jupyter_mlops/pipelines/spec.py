@@ -5,7 +5,6 @@ Every problem is reported at once, with line, column and a way to mend it; a fil
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,41 +14,17 @@ from ..i18n import gettext as _
 from ..workspace import STATE_NAME, Workspace
 from . import expressions
 from .expressions import OutputReference, ParameterReference
+from .files import is_pipeline
 from .graph import cycles, in_order
 from .notebook_parameters import parameters_of
 from .parameter_types import TYPES, fits, type_of
 from .types import ParameterSpec, PipelineDocument, PipelineSpec, Problem, StepSpec
 from .yaml_positions import MAX_BYTES, Entry, Located, Place, kind_of, load
 
-SUFFIXES = (".pipeline.yaml", ".pipeline.yml")
 MAX_STEPS = 1000
-#: Folders that are never searched for pipeline files.
-_NOT_SEARCHED = {"node_modules", "__pycache__", "site-packages"}
-_MAX_FOUND = 1000
-
 _TOP_KEYS = ("name", "description", "parameters", "steps")
 _PARAMETER_KEYS = ("type", "default", "description")
 _STEP_KEYS = ("notebook", "parameters", "inputs", "outputs", "needs", "timeout_minutes")
-
-
-def is_pipeline(path: str) -> bool:
-    """Whether a path is named as a pipeline file is."""
-    return path.endswith(SUFFIXES)
-
-
-def find_pipelines(workspace: Workspace) -> list[str]:
-    """Return the workspace paths of all pipeline files, sorted; hidden folders and environments are left out."""
-    found: list[str] = []
-    for folder, names, files in os.walk(workspace.root):
-        names[:] = [
-            name
-            for name in names
-            if not name.startswith(".") and name not in _NOT_SEARCHED and not Path(folder, name, "pyvenv.cfg").exists()
-        ]
-        found += [Path(folder, name).relative_to(workspace.root).as_posix() for name in files if is_pipeline(name)]
-        if len(found) >= _MAX_FOUND:
-            break
-    return sorted(found[:_MAX_FOUND])
 
 
 def read_document(workspace: Workspace, path: str) -> PipelineDocument:

@@ -18,6 +18,7 @@ from typing import Any
 import psutil
 
 from ..engine.attempt import Attempt, AttemptRequest, AttemptResult, InputContent, error_info
+from ..engine.codec import error_from_dict
 from ..engine.death import why
 from ..engine.kernel_control import INTERRUPT_GRACE, TERMINATE_GRACE
 from ..engine.processes import spawn_detached, terminate
@@ -182,8 +183,7 @@ class StepRunner:
             return self._missing_outputs(request)
         found = result.error
         assert found is not None  # noqa: S101 — only a success has none
-        error = NotebookError(found.what, why=found.why, next=found.next, details=found.details)
-        error.code = found.code  # type: ignore[misc]
+        error = error_from_dict(found.model_dump())
         if result.outcome in ("died", "not_started"):
             error.next = _("Tried {n} times ('attempts' in mlops.toml). Remove the cause, then resume the run.").format(
                 n=max(tries, 1)

@@ -52,6 +52,19 @@ def test_a_killed_worker_loses_nothing_and_the_running_notebook_is_adopted(steps
     assert_once(steps, ended)
 
 
+def test_a_worker_that_is_stopped_leaves_the_notebook_running_and_takes_it_up_again(
+    steps: Workspace, run: PipelineRun
+) -> None:
+    EngineService(steps).stop_worker()
+    assert PipelineService(steps).run(run.id).status == "running"
+    let_go(steps)
+    ended = finish(steps, run.id)
+
+    assert ended.status == "succeeded", ended.error
+    assert lines(steps.root / "ran-held.txt") == ["1"]
+    assert_once(steps, ended)
+
+
 def test_a_notebook_that_ends_while_there_is_no_worker_is_found(steps: Workspace, run: PipelineRun) -> None:
     process = killing.notebook_process(steps, run.id, "held").process()
     assert process is not None

@@ -234,7 +234,7 @@ def test_what_can_not_be_started_is_refused_and_leaves_nothing(pipelines: Pipeli
     write_notebook(pipelines.root / "e/n.ipynb", "#:parameters\nx = 1")
     good = pipelines.write("e/good", "parameters: {n: 1, m: {type: string}}\nsteps:\n  s: {notebook: n.ipynb}\n")
     bad = pipelines.write("e/bad", "colour: red\nsteps:\n  s: {notebook: nn.ipynb}\n")
-    before = sorted((pipelines.workspace.state / "pipelines").iterdir())
+    before = sorted(pipelines.workspace.state.glob("pipelines/*"))
 
     with pytest.raises(ConfigError, match="2 problems") as caught:
         pipelines.start(bad)
@@ -242,6 +242,9 @@ def test_what_can_not_be_started_is_refused_and_leaves_nothing(pipelines: Pipeli
     with pytest.raises(InvalidInputError) as refused:
         pipelines.start(good, n="x", o=2)
     assert len(refused.value.details["problems"]) == 3  # o is unknown, n is text, m is missing
+    for value in (float("nan"), "\ud800"):
+        with pytest.raises(InvalidInputError, match="can't be passed on"):
+            pipelines.start(good, m=value)
     for path, error in (
         ("../x.ipynb", PathError),
         ("missing.ipynb", NotFoundError),
@@ -251,7 +254,7 @@ def test_what_can_not_be_started_is_refused_and_leaves_nothing(pipelines: Pipeli
         with pytest.raises(error):
             pipelines.start(path)
 
-    assert sorted((pipelines.workspace.state / "pipelines").iterdir()) == before
+    assert sorted(pipelines.workspace.state.glob("pipelines/*")) == before
 
 
 def test_files_are_listed_with_their_problems(pipelines: Pipelines) -> None:

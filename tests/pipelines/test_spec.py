@@ -7,7 +7,8 @@ import textwrap
 import pytest
 
 from jupyter_mlops.errors import InvalidInputError, NotFoundError, PathError
-from jupyter_mlops.pipelines.spec import MAX_STEPS, find_pipelines, read_document
+from jupyter_mlops.pipelines.files import find_pipelines
+from jupyter_mlops.pipelines.spec import MAX_STEPS, read_document
 from jupyter_mlops.pipelines.types import PipelineSpec, Problem
 from jupyter_mlops.pipelines.yaml_positions import MAX_BYTES
 from jupyter_mlops.workspace import Workspace

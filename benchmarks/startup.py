@@ -43,7 +43,7 @@ def jupyter(kind: str, with_extension: bool, home: Path) -> Iterator[tuple[str, 
         *(sys.executable, "-m", "jupyter", kind, "--no-browser", "--allow-root", f"--port={port}"),
         *("--ServerApp.port_retries=0", "--IdentityProvider.token=", f"--ServerApp.root_dir={root}"),
         f"--LabApp.user_settings_dir={home / 'settings'}",
-        f"--ServerApp.jpserver_extensions={json.dumps({'jupyter_mlops': with_extension})}",
+        f"--ServerApp.jpserver_extensions={ {'jupyter_mlops': with_extension} }",
     ]
     env = {**os.environ, "JUPYTER_CONFIG_DIR": str(config), "JUPYTER_RUNTIME_DIR": str(home / f"runtime-{port}")}
     begun = time.perf_counter()

@@ -229,7 +229,7 @@ class Execution:
         ename, evalue = str(getattr(error, "ename", type(error).__name__)), str(getattr(error, "evalue", error))
         return NotebookError(
             _("Cell {cell} of {notebook} failed: {ename}: {evalue}").format(
-                cell=index, notebook=self.request.notebook, ename=ename, evalue=evalue[:500]
+                cell=index + 1, notebook=self.request.notebook, ename=ename, evalue=evalue[:500]
             ),
             next=_("Open the executed notebook to see it; correct the notebook, then resume the run."),
             details=self._details(cell=index, ename=ename, evalue=evalue, traceback="\n".join(traceback)),

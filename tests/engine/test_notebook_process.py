@@ -147,7 +147,7 @@ def test_a_failing_cell_is_told_with_its_traceback(runner: Runner) -> None:
 
     assert result.outcome == "failed"
     error = error_of(result)
-    assert error.what == "Cell 1 of n.ipynb failed: KeyError: 'nope'"
+    assert error.what == "Cell 2 of n.ipynb failed: KeyError: 'nope'"
     assert (error.details["cell"], error.details["ename"], error.details["evalue"]) == (1, "KeyError", "'nope'")
     assert "def f(): raise KeyError('nope')" in error.details["traceback"]
     assert "\x1b" not in error.details["traceback"]

@@ -54,7 +54,7 @@ def test_a_failed_pipeline_has_a_truthful_exit_code_and_shows_the_error(pipeline
     assert done.returncode == 1
     assert "✗ one" in done.stdout
     assert "- two  skipped" in done.stdout
-    assert "Error: Cell 0 of bad.ipynb failed: KeyError: 'nope'" in done.stdout
+    assert "Error: Cell 1 of bad.ipynb failed: KeyError: 'nope'" in done.stdout
     assert "│ " in done.stdout
     assert f"Executed notebook: .mlops/pipelines/{run_id}/one/1/bad.ipynb" in done.stdout
     assert "[0] failed     def f():" in step.stdout

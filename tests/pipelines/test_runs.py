@@ -141,7 +141,7 @@ def test_a_failing_cell_skips_what_needs_it_and_a_resumed_run_keeps_what_succeed
         "beside": "succeeded",
     }
     assert run.error is not None
-    assert run.error.what == "Cell 1 of f/bad.ipynb failed: ZeroDivisionError: division by zero"
+    assert run.error.what == "Cell 2 of f/bad.ipynb failed: ZeroDivisionError: division by zero"
     assert step_of(run, "bad").attempt == 1  # a failing cell is not tried again
     assert "ZeroDivisionError" in outputs_text(pipelines.workspace.resolve(step_of(run, "bad").output_notebook))
 

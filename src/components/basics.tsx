@@ -119,7 +119,9 @@ export function Facts(props: {
   return (
     <dl className="jp-mlops-Facts">
       {props.items
-        .filter(([, value]) => value !== '' && value !== null)
+        .filter(
+          ([, value]) => !['', null, undefined, false].includes(value as never)
+        )
         .map(([name, value]) => (
           <div key={name}>
             <dt>{name}</dt>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from ..errors import MissingExtraError, StoreError, from_database_error
+from ..errors import MissingExtraError, StoreError, from_database_error, from_os_error
 from ..i18n import gettext as _
 from ..workspace import Workspace
 from . import migrate
@@ -35,6 +36,7 @@ class Database:
         self._busy_timeout_ms = busy_timeout_ms
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+        self._mark: tuple[int, int] | None = None
 
     @property
     def where(self) -> str:
@@ -43,8 +45,15 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """The SQLAlchemy engine, opened and migrated."""
+        """The SQLAlchemy engine, opened and migrated.
+
+        A SQLite file that was moved away or deleted under a process that goes on (another folder took its place) is
+        opened anew: the old connections would write to a file that nobody reads.
+        """
         with self._lock:
+            if self._engine is not None and self._mark != self._file_mark():
+                self._engine.dispose()
+                self._engine = None
             if self._engine is None:
                 engine = self._create()
                 try:
@@ -56,6 +65,7 @@ class Database:
                     engine.dispose()
                     raise
                 self._engine = engine
+                self._mark = self._file_mark()
             return self._engine
 
     @contextmanager
@@ -95,7 +105,11 @@ class Database:
     def _create(self) -> Engine:
         if self.is_sqlite:
             if self.url.database:
-                Path(self.url.database).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder = Path(self.url.database).parent
+                try:  # not its parents: a workspace that was deleted must not come back as an empty folder
+                    folder.mkdir(mode=0o700, exist_ok=True)
+                except OSError as error:
+                    raise from_os_error(error, _("open the workspace's database"), folder) from error
             engine = create_engine(self.url, connect_args={"timeout": self._busy_timeout_ms / 1000})
             event.listen(engine, "connect", self._set_up_sqlite)
             # pysqlite would begin a transaction only at the first write; then a read-then-write can fail at once
@@ -111,6 +125,16 @@ class Database:
             return create_engine(self.url, pool_pre_ping=True)
         except ModuleNotFoundError as error:
             raise MissingExtraError("postgres", _("A PostgreSQL database")) from error
+
+    def _file_mark(self) -> tuple[int, int] | None:
+        """Return what tells the SQLite file from another of its name; None for other databases and missing files."""
+        if not self.is_sqlite or not self.url.database:
+            return None
+        try:
+            found = os.stat(self.url.database)  # noqa: PTH116 - at each transaction: pathlib would double its cost
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _set_up_sqlite(self, connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's "begin" event starts transactions, not the driver

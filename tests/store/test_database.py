@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
@@ -13,11 +14,19 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from jupyter_mlops.errors import DiskFullError, MlopsError, ReadOnlyError, StoreError, from_database_error
+from jupyter_mlops.errors import (
+    DiskFullError,
+    MlopsError,
+    NotFoundError,
+    ReadOnlyError,
+    StoreError,
+    from_database_error,
+)
 from jupyter_mlops.events import Change
 from jupyter_mlops.store import migrate, outbox
-from jupyter_mlops.store.database import Database
+from jupyter_mlops.store.database import Database, database
 from jupyter_mlops.store.tables import Base, EndpointRow, PipelineRunRow, StepRunRow
+from jupyter_mlops.workspace import Workspace
 
 
 def endpoint(name: str) -> EndpointRow:
@@ -177,28 +186,28 @@ def test_a_database_of_a_newer_version_is_refused(any_database: Database) -> Non
 
 
 def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'mlops.db'}", busy_timeout_ms=50)
-    with database.session() as session:
+    small = Database(f"sqlite:///{tmp_path / 'mlops.db'}", busy_timeout_ms=50)
+    with small.session() as session:
         session.add(endpoint("before"))
-    with database.session() as writer:
+    with small.session() as writer:
         writer.add(endpoint("during"))
         writer.flush()
-        with database.reading() as reader:
+        with small.reading() as reader:
             assert reader.get(EndpointRow, "before") is not None
             assert reader.get(EndpointRow, "during") is None
 
 
 def test_a_locked_database_is_said_in_words(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'mlops.db'}", busy_timeout_ms=50)
-    with database.session() as session:
+    small = Database(f"sqlite:///{tmp_path / 'mlops.db'}", busy_timeout_ms=50)
+    with small.session() as session:
         session.add(endpoint("one"))
     other = sqlite3.connect(tmp_path / "mlops.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="holds .* locked") as caught, database.session() as session:
+    with pytest.raises(StoreError, match="holds .* locked") as caught, small.session() as session:
         session.add(endpoint("two"))
     assert "mlops doctor" in caught.value.next
     other.execute("ROLLBACK")
-    with database.session() as session:
+    with small.session() as session:
         session.add(endpoint("two"))
 
 
@@ -221,10 +230,10 @@ def test_a_full_disk_and_a_read_only_file_are_said_in_words() -> None:
 
 
 def test_a_password_never_shows(tmp_path: Path) -> None:
-    database = Database("postgresql+psycopg://me:geheim@127.0.0.1:1/none")
-    with pytest.raises(MlopsError) as caught, database.session():
+    remote = Database("postgresql+psycopg://me:geheim@127.0.0.1:1/none")
+    with pytest.raises(MlopsError) as caught, remote.session():
         pass
-    assert "geheim" not in str(caught.value) + repr(caught.value.details) + database.where
+    assert "geheim" not in str(caught.value) + repr(caught.value.details) + remote.where
 
 
 def test_other_kinds_of_database_are_refused() -> None:
@@ -247,3 +256,20 @@ def test_opening_a_database_that_is_up_to_date_does_not_import_alembic(tmp_path:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     engine = create_engine(url)
     assert migrate.current(engine.connect()) == migrate.HEAD
+
+
+def test_a_database_that_was_replaced_is_opened_anew(workspace: Workspace, tmp_path: Path) -> None:
+    """A fresh copy of a project takes the place of the old one while a Jupyter server goes on."""
+    opened = database(workspace)
+    with opened.session() as session:
+        session.add(endpoint("of the old one"))
+    shutil.move(workspace.root, tmp_path / "put away")
+    with pytest.raises(NotFoundError), opened.session():
+        pass
+    assert not workspace.root.exists()
+    Workspace.init(workspace.root)
+    with opened.session() as session:
+        assert session.get(EndpointRow, "of the old one") is None
+        session.add(endpoint("of the new one"))
+    with sqlite3.connect(workspace.state / "mlops.db") as seen:
+        assert seen.execute("SELECT name FROM endpoint").fetchall() == [("of the new one",)]

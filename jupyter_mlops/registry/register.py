@@ -248,11 +248,13 @@ def _run_of(workspace: Workspace, name: str, run_id: str | None) -> Iterator[str
     if active is not None and run_id in (None, active.info.run_id):
         yield str(active.info.run_id)
     elif run_id is not None:
-        before = client(workspace).get_run(run_id).info.status
-        with mlflow.start_run(run_id=run_id, nested=active is not None):
-            yield run_id
-        if before not in ("RUNNING", "SCHEDULED"):
-            client(workspace).set_terminated(run_id, before)
+        before = client(workspace).get_run(run_id).info
+        try:
+            with mlflow.start_run(run_id=run_id, nested=active is not None):
+                yield run_id
+        finally:
+            if before.status not in ("RUNNING", "SCHEDULED"):  # it ended when its training did, and as it did
+                client(workspace).set_terminated(run_id, before.status, before.end_time)
     else:
         from ..tracking.run import run
 

@@ -163,7 +163,13 @@ class TestOrigin:
     def test_a_finished_run_can_be_named(self, here: Workspace, classifier: Any) -> None:
         with mlops.run("train") as run:
             pass
+        ended = client(here).get_run(run.id).info.end_time
         assert mlops.register(classifier, "delay", run_id=run.id).run_id == run.id
+        # Then the run ended when it did, not when its model was registered, also where that fails
+        assert client(here).get_run(run.id).info.status == "FINISHED"
+        assert client(here).get_run(run.id).info.end_time == ended
+        with pytest.raises(InvalidInputError):
+            mlops.register(object(), "delay", run_id=run.id)
         assert client(here).get_run(run.id).info.status == "FINISHED"
 
     def test_a_run_elsewhere_is_not_mixed_in(self, here: Workspace, classifier: Any, tmp_path: Path) -> None:

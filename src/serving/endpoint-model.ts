@@ -1,9 +1,14 @@
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
+import { MlopsError } from '../api';
 import type { IServices } from '../components';
 import { WorkspaceQuery } from '../workspace/query';
 import type { IWorkspace } from '../workspace/tokens';
 import type { Endpoint, PredictRequest, Prediction, Trace } from './types';
+
+/** The request log is written within about a second. */
+const LOG_DELAY_MS = 600;
+const LOG_ATTEMPTS = 4;
 
 /** One endpoint, live, and the way to ask it. */
 export class EndpointModel implements IDisposable {
@@ -51,16 +56,32 @@ export class EndpointModel implements IDisposable {
         body
       }
     );
-    // Its count of requests; nobody announces each of them.
-    this.query.invalidate();
+    // Its count of requests: nobody announces each of them.
+    setTimeout(() => this.query.invalidate(), 2 * LOG_DELAY_MS);
     return prediction;
   }
 
-  /** What led to an answer. */
-  trace(requestId: string): Promise<Trace> {
-    return this.workspace.client.get('/serving/requests/{request_id}/trace', {
-      path: { request_id: requestId }
-    });
+  /**
+   * What led to an answer.
+   *
+   * The model server writes its request log a moment after it has answered: an
+   * answer of just now is asked for again before it counts as not logged.
+   */
+  async trace(requestId: string): Promise<Trace> {
+    for (let left = LOG_ATTEMPTS; ; left -= 1) {
+      try {
+        return await this.workspace.client.get(
+          '/serving/requests/{request_id}/trace',
+          { path: { request_id: requestId } }
+        );
+      } catch (error) {
+        const late = error instanceof MlopsError && error.code === 'not-found';
+        if (!late || left <= 1) {
+          throw error;
+        }
+      }
+      await new Promise(resolve => setTimeout(resolve, LOG_DELAY_MS));
+    }
   }
 
   async stop(): Promise<void> {

@@ -210,6 +210,24 @@ describe('the page of an endpoint', () => {
     ]);
   });
 
+  it('waits a moment for the request log, then says that there is nothing', async () => {
+    let asked = 0;
+    server.on('GET', '/serving/requests/{request_id}/trace', () => {
+      asked += 1;
+      return asked === 1
+        ? problem(404, { code: 'not-found', what: 'Not logged.' })
+        : problem(503, { code: 'store-unavailable', what: 'Locked.' });
+    });
+    const { page } = await open();
+    fireEvent.click(within(page).getByText('Ask'));
+    fireEvent.click(await within(page).findByText('What led to this?'));
+    expect(
+      (await within(page).findByRole('alert', {}, { timeout: 3000 }))
+        .textContent
+    ).toContain('Locked.');
+    expect(asked).toBe(2);
+  });
+
   it('keeps what was typed when the endpoint changes its state', async () => {
     const { kit, page } = await open();
     fireEvent.change(within(page).getByLabelText('hour'), {

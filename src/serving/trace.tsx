@@ -18,8 +18,10 @@ export function TraceList(props: IProps): JSX.Element {
   const { trans } = useServices();
   const [trace, setTrace] = useState<Trace | null>(null);
   const [error, setError] = useState<MlopsError | null>(null);
+  const [round, setRound] = useState(0);
   useEffect(() => {
     let gone = false;
+    setError(null);
     model.trace(requestId).then(
       found => !gone && setTrace(found),
       (reason: unknown) => !gone && setError(asMlopsError(reason))
@@ -27,9 +29,15 @@ export function TraceList(props: IProps): JSX.Element {
     return () => {
       gone = true;
     };
-  }, [model, requestId]);
+  }, [model, requestId, round]);
   if (error) {
-    return <ErrorView error={error} trans={trans} />;
+    return (
+      <ErrorView
+        error={error}
+        trans={trans}
+        onRetry={() => setRound(round + 1)}
+      />
+    );
   }
   if (!trace) {
     return (

@@ -259,8 +259,7 @@ describe('the page of a pipeline run', () => {
     const { kit, page } = await open();
     const alert = within(page).getByRole('alert');
     expect(alert.textContent).toContain('division by zero');
-    expect(within(alert).getByText(/Cell 3 failed/)).toBeTruthy();
-    expect(within(alert).getByText('Traceback').textContent).toBe('Traceback');
+    expect(alert.querySelector('pre')?.textContent).toBe('Traceback');
     fireEvent.click(within(alert).getByText('Open executed notebook'));
     expect(kit.executed).toEqual([
       [

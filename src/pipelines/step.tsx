@@ -69,7 +69,7 @@ export function Step(props: IProps): JSX.Element {
       <CellsDone model={model} step={step} />
       {step.error && (
         <ErrorView error={step.error} trans={trans}>
-          <FailedCell step={step} />
+          <Traceback step={step} />
           {step.output_notebook && (
             <Button primary onClick={openExecuted}>
               {trans.__('Open executed notebook')}
@@ -118,24 +118,20 @@ function CurrentCell(props: IProps): JSX.Element {
   );
 }
 
-function FailedCell(props: { step: StepRun }): JSX.Element | null {
+function Traceback(props: { step: StepRun }): JSX.Element | null {
   const trans = useTrans();
-  const { cell, traceback } = props.step.error?.details ?? {};
+  const { traceback } = props.step.error?.details ?? {};
   const text = Array.isArray(traceback)
     ? traceback.join('\n')
     : typeof traceback === 'string'
       ? traceback
       : '';
-  if (typeof cell !== 'number' && !text) {
+  if (!text) {
     return null;
   }
   return (
     <details>
-      <summary>
-        {typeof cell === 'number'
-          ? trans.__('Cell %1 failed: traceback', cell + 1)
-          : trans.__('Traceback')}
-      </summary>
+      <summary>{trans.__('Traceback')}</summary>
       <pre>{withoutAnsi(text)}</pre>
     </details>
   );

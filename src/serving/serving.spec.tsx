@@ -145,6 +145,7 @@ describe('the page of an endpoint', () => {
     show(kit, <EndpointPage model={model} />);
     model.setActive(true);
     const page = await screen.findByRole('article', { name: 'Endpoint delay' });
+    await within(page).findByText('Ask');
     return { kit, page };
   }
 

@@ -82,7 +82,7 @@ function create(
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis: uPlot.Axis = {
     stroke: colour('--jp-ui-font-color2'),
-    grid: { stroke: colour('--jp-border-color3'), width: 1 },
+    grid: { stroke: colour('--jp-border-color2'), width: 1 },
     ticks: { stroke: colour('--jp-border-color2'), width: 1 },
     font: '11px sans-serif'
   };

@@ -94,7 +94,7 @@ function useColumns(model: RunsModel, wide: boolean): IColumn<RunSummary>[] {
     const metricColumns = metrics.map((key): IColumn<RunSummary> => ({
       id: `metrics.${key}`,
       label: key,
-      width: Math.max(80, 24 + key.length * 7),
+      width: widthOf(key),
       numeric: true,
       sortable: true,
       cell: row => formatMetric(row.metrics[key])
@@ -102,7 +102,7 @@ function useColumns(model: RunsModel, wide: boolean): IColumn<RunSummary>[] {
     const paramColumns = params.map((key): IColumn<RunSummary> => ({
       id: `params.${key}`,
       label: key,
-      width: Math.max(80, 24 + key.length * 7),
+      width: widthOf(key),
       sortable: true,
       cell: row => row.params[key] ?? ''
     }));
@@ -121,4 +121,9 @@ function useColumns(model: RunsModel, wide: boolean): IColumn<RunSummary>[] {
     // Arrays made anew at each reading: compared by what is in them.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [trans, wide, metrics.join('\n'), params.join('\n')]);
+}
+
+/** Room for a heading and its sort mark, in pixels. */
+function widthOf(heading: string): number {
+  return Math.max(80, 40 + Math.ceil(heading.length * 7.5));
 }

@@ -85,7 +85,8 @@ def _wrong(requirement: Requirement) -> str:
 
 
 def _extras(extras: dict[str, list[Requirement]]) -> Iterator[Finding]:
-    installed, missing = [], []
+    installed: list[str] = []
+    missing: list[str] = []
     for name, needed in extras.items():
         absent = [each for each in needed if not _is_installed(each)]
         (missing if absent else installed).append(name)

@@ -79,7 +79,9 @@ class MlopsExtension(ExtensionApp):
 
     async def dispatcher(self) -> Dispatcher:
         """Return the routes, importing every area at the first call."""
-        return self._dispatcher or await self.in_thread(self._load)
+        if self._dispatcher is not None:
+            return self._dispatcher
+        return await self.in_thread(self._load)
 
     def _load(self) -> Dispatcher:
         with self._loading:

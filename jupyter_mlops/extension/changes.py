@@ -160,8 +160,10 @@ class WorkspaceWatch:
             raise _Again
         if names & _OUTBOX_FILES:
             await self._catch_up(store)
-        if names & _RUN_FILES and await asyncio.to_thread(self._runs.changed):
-            self._runs_changed()
+        if names & _RUN_FILES:
+            changed = await asyncio.to_thread(self._runs.changed)
+            if changed:
+                self._runs_changed()
         if STATE_NAME in names or self._root.name in names:
             raise _Again
 
@@ -179,7 +181,9 @@ class WorkspaceWatch:
     # -- reading and telling -----------------------------------------------------------------------------------
 
     async def _catch_up(self, store: Database | None) -> None:
-        more = store is not None
+        if store is None:
+            return
+        more = True
         while more:
             async with self._reading:
                 changes = await asyncio.to_thread(self._new_changes, store)

@@ -68,7 +68,8 @@ class MlopsHandler(APIHandler):
     @property
     def _path(self) -> str:
         """The address below the prefix, as it was sent: still quoted."""
-        return self.request.path[len(self.base_url) + len(PREFIX) :]
+        path: str = self.request.path
+        return path[len(self.base_url) + len(PREFIX) :]
 
     async def _serve(self) -> None:
         try:

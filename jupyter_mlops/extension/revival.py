@@ -32,7 +32,7 @@ class WorkerKeeper:
         self._log = log
         self._changed = changed
         self._look = threading.Event()
-        self._stopped = False
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -48,7 +48,7 @@ class WorkerKeeper:
 
     def stop(self) -> None:
         """Do nothing more."""
-        self._stopped = True
+        self._stopped.set()
         self._look.set()
 
     def _run(self) -> None:
@@ -56,14 +56,14 @@ class WorkerKeeper:
         try:
             self._revive("has work left")
             short_lives = 0
-            while not self._stopped:
+            while not self._stopped.is_set():
                 if lock.holder() is None:
                     self._look.wait()
                     self._look.clear()
                     continue
                 since = time.monotonic()
                 self._engine.wait_until_stopped()
-                if self._stopped:
+                if self._stopped.is_set():
                     return
                 self._changed()
                 last = lock.last()
@@ -85,7 +85,7 @@ class WorkerKeeper:
         """Start a worker if none runs although work is left or an endpoint is to be up."""
         try:
             status = self._engine.worker_status()
-            if self._stopped or status.state == "running" or not (status.active or self._endpoints_wanted()):
+            if self._stopped.is_set() or status.state == "running" or not (status.active or self._endpoints_wanted()):
                 return
             self._log.info("The worker of %s %s; it is started.", self._workspace.root, why)
             self._engine.ensure_worker()

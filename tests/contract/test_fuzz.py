@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from http.cookiejar import DefaultCookiePolicy
 
+import nbformat
 import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, settings
+
+from jupyter_mlops.tracking.service import TrackingService
+from jupyter_mlops.workspace import Workspace
 
 from .conftest import ROOT, Server
 
@@ -46,3 +51,43 @@ def session() -> requests.Session:
 )
 def test_every_answer_is_as_documented(case: schemathesis.Case, server: Server, session: requests.Session) -> None:
     case.call_and_validate(base_url=server.url, headers=server.headers, session=session, timeout=60)
+
+
+def test_things_that_exist_are_as_documented(server: Server, session: requests.Session) -> None:
+    """The fuzzer can't guess ids: here every operation that reads is asked about a run that is really there."""
+    run_id = make_run(server.workspace)
+    notebook = server.workspace.root / "train.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")]), notebook)
+    names = {"run_id": run_id, "name": "delay", "version": "1", "endpoint": "delay", "step": "train"}
+    queries = {"key": "loss", "path": "", "kind": "run"}
+    found = 0
+    for operation in (result.ok() for result in schema.get_all_operations()):
+        if operation.method.upper() != "GET":
+            continue
+        query = {parameter.name: queries[parameter.name] for parameter in operation.query if parameter.is_required}
+        if operation.path == "/lineage/trace":
+            query["key"] = run_id
+        if operation.path == "/pipelines/document" or operation.path.endswith("/file"):
+            query["path"] = "train.ipynb"
+        path = {parameter.name: names.get(parameter.name, "x") for parameter in operation.path_parameters}
+        case = operation.Case(path_parameters=path, query=query)
+        response = case.call(base_url=server.url, headers=server.headers, session=session, timeout=60)
+        case.validate_response(response, headers=server.headers)
+        found += response.status_code == 200
+    assert found >= 14
+    history = session.get(
+        f"{server.url}/tracking/runs/{run_id}/metrics", params={"key": "loss"}, headers=server.headers
+    ).json()
+    assert [point["value"] for point in history["points"]] == [0.5, "NaN", "Infinity"]
+
+
+def make_run(workspace: Workspace) -> str:
+    """Log a run with values that JSON lacks, from another process than the server's."""
+    client = TrackingService(workspace).client()
+    experiment = client.create_experiment("flights")
+    run_id = str(client.create_run(experiment).info.run_id)
+    for step, value in enumerate((0.5, math.nan, math.inf)):
+        client.log_metric(run_id, "loss", value, step=step)
+    client.log_param(run_id, "depth", 3)
+    client.set_terminated(run_id)
+    return run_id

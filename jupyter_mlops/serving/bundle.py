@@ -60,7 +60,8 @@ class Bundle:
     @property
     def requests(self) -> Path:
         """The endpoint's request log."""
-        return self.folder.parent / "requests"
+        # Not folder.parent: the model server's folder is ".", so that it follows a workspace that is moved.
+        return self.folder / os.pardir / "requests"
 
 
 def serving_folder(workspace: Workspace, endpoint: str = "") -> Path:

@@ -99,7 +99,7 @@ def start(workspace: Workspace, deployment: DeploymentRow, host: str, port: int)
     if lock.holder() is None:
         _check_port(workspace, deployment, host, port)
         bundle.log.unlink(missing_ok=True)
-        command = server_command(workspace, bundle, host, port)
+        command = server_command(workspace, host, port)
         pid = processes.spawn_detached(command, log=bundle.log, cwd=bundle.folder, env=_environment())
         with contextlib.suppress(psutil.NoSuchProcess):  # it ended before anyone looked
             _wait_for_lock(lock, pid, processes.started_at(pid))
@@ -136,10 +136,10 @@ def materialise(workspace: Workspace, deployment: DeploymentRow) -> Bundle:
     return bundle
 
 
-def server_command(workspace: Workspace, bundle: Bundle, host: str, port: int) -> list[str]:
-    """Return the command that serves a bundle."""
+def server_command(workspace: Workspace, host: str, port: int) -> list[str]:
+    """Return the command that serves a bundle, to be run in its folder: no path in it breaks when that is moved."""
     # -P: a file of the user's that is named like a library must not be imported in its place.
-    command = [sys.executable, "-P", "-m", "jupyter_mlops.serving.server", "--bundle", str(bundle.folder)]
+    command = [sys.executable, "-P", "-m", "jupyter_mlops.serving.server", "--bundle", "."]
     command += ["--host", host, "--port", str(port)]
     return command if workspace.config.serving.request_log else [*command, "--no-request-log"]
 

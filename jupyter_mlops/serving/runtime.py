@@ -72,7 +72,7 @@ class ModelRuntime:
                 skops_io()
             from mlflow import pyfunc
 
-            self._model = pyfunc.load_model(str(self.bundle.model_folder))
+            self._model = pyfunc.load_model(str(self.bundle.model_folder.resolve()))
         except ModuleNotFoundError as error:
             package = (error.name or "").split(".")[0]
             if package in _EXTRAS:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,11 +16,12 @@ import pytest
 from jupyter_mlops.engine.processes import LockFile
 from jupyter_mlops.errors import ConflictError
 from jupyter_mlops.registry.service import RegistryService
-from jupyter_mlops.serving import deployments, lifecycle, ports, supervisor
+from jupyter_mlops.serving import deployments, lifecycle, ports, request_log, supervisor
 from jupyter_mlops.serving.server import answering
 from jupyter_mlops.serving.supervisor import Supervisor
+from jupyter_mlops.store.database import close_all
 from jupyter_mlops.store.tables import DeploymentRow
-from jupyter_mlops.workspace import Workspace
+from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
 from tests.serving.conftest import Server, end_servers, free_port, until
 from tests.serving.test_protocol_v2 import INFER, flight
 
@@ -89,6 +92,36 @@ class TestReconcile:
         # Then it is that server
         assert process_of(workspace, row) == started
         assert deployments.state(workspace, "delay").status == "ready"
+
+    def test_a_server_follows_a_workspace_that_is_moved(
+        self, registered: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Given a copy of the workspace with a running endpoint
+        before = Workspace(tmp_path / "before")
+        shutil.copytree(registered.root, before.root, ignore=shutil.ignore_patterns("serving", "*.lock"))
+        monkeypatch.setenv(WORKSPACE_VARIABLE, str(before.root))
+        row = begin(before, "moved", "delay/1")
+        lifecycle.reconcile(before, "moved")
+        port = deployments.state(before, "moved").endpoint.port
+        server = Server(lifecycle.materialise(before, row), port)
+        server.ask("POST", INFER, flight())
+        # When its folder is moved
+        close_all()
+        after = Workspace(tmp_path / "nach her")
+        before.root.rename(after.root)
+        monkeypatch.setenv(WORKSPACE_VARIABLE, str(after.root))
+        try:
+            # Then the server answers on, is known there, and logs there
+            asked = server.ask("POST", INFER, flight())
+            assert asked.status == 200
+            process = process_of(after, row)
+            lifecycle.reconcile(after, "moved")
+            assert process is not None and process_of(after, row) == process
+            folder = after.state / "serving" / "moved" / "requests"
+            until(lambda: request_log.find(folder, asked.headers["mlops-request-id"]), 5)
+            assert not before.root.exists()
+        finally:
+            end_servers(after)
 
     def test_a_half_made_bundle_is_made_again(self, workspace: Workspace) -> None:
         row = begin(workspace, "delay", "delay/1")

@@ -52,6 +52,8 @@ def frame(specs: Sequence[TensorSpec], columns: Mapping[str, Sequence[Any]]) -> 
     if missing:
         raise bad(f"Missing input: {', '.join(missing)}. The model takes: {', '.join(s.name for s in specs)}.")
     made = {spec.name: _column(spec, columns[spec.name]) for spec in specs if spec.name in columns}
+    if not made:
+        raise bad(f"The request has none of the model's columns: {', '.join(spec.name for spec in specs)}.")
     return pd.DataFrame(made)
 
 

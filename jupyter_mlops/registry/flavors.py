@@ -33,6 +33,8 @@ EXAMPLE_ROWS = 5
 SIGNATURE_ROWS = 1000
 #: Packages whose classes do nothing but hold numbers when skops makes them again.
 _TRUSTED_PACKAGES = ("sklearn", "numpy", "scipy", "xgboost", "lightgbm", "pandas")
+#: Histogram gradient boosting with categories holds one; the function in it is judged as a type of its own.
+_TRUSTED_TYPES = ("functools.partial",)
 #: Package → extra that installs it.
 _EXTRAS = {"torch": "torch", "captum": "torch", "xgboost": "boost", "lightgbm": "boost"}
 
@@ -211,13 +213,20 @@ def _skops_types(model: Any) -> list[str] | None:
     except Exception:
         # Whatever skops can't write (a lambda, an open file, a type without a schema) it says in many ways.
         return None
-    return untrusted if all(name.split(".")[0] in _TRUSTED_PACKAGES for name in untrusted) else None
+    known = (name in _TRUSTED_TYPES or name.split(".")[0] in _TRUSTED_PACKAGES for name in untrusted)
+    return untrusted if all(known) else None
 
 
 def _packages_of(model: Any) -> set[str]:
-    """Return the top-level packages of the estimator's parts: steps, transformers, functions."""
+    """Return the top-level packages of the estimator's parts (steps, transformers, functions) and of what they learnt.
+
+    Of a part's attributes the base classes count too: a network of the user's own class needs torch.
+    """
     parts = [model, *model.get_params(deep=True).values()]
     modules = {getattr(part, "__module__", None) or type(part).__module__ for part in parts}
+    for part in parts:
+        for value in getattr(part, "__dict__", {}).values():
+            modules |= {base.__module__ for base in type(value).__mro__}
     return {module.split(".")[0] for module in modules if isinstance(module, str)} - set(sys.stdlib_module_names)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
@@ -65,6 +67,37 @@ class TestKindsOfModels:
         version = mlops.register(model, "delay", input_example=numbers)
         assert version.tags["mlops.format"] == "cloudpickle"
         np.testing.assert_array_equal(load(here, "delay", tmp_path / "m").predict(numbers), model.predict(numbers))
+
+    def test_boosting_with_categories_is_kept_without_pickle(
+        self, here: Workspace, numbers: pd.DataFrame, late: Any, tmp_path: Path
+    ) -> None:
+        # Given a model in which scikit-learn itself keeps a functools.partial
+        model = HistGradientBoostingClassifier(max_iter=3, categorical_features=[1], random_state=0).fit(numbers, late)
+        version = mlops.register(model, "delay", input_example=numbers, predict="predict_proba")
+        assert version.tags["mlops.format"] == "skops"
+        loaded = load(here, "delay", tmp_path / "m")
+        np.testing.assert_allclose(loaded.predict(numbers), model.predict_proba(numbers))
+
+    def test_a_partial_of_another_function_is_not_trusted(
+        self, here: Workspace, numbers: pd.DataFrame, late: Any
+    ) -> None:
+        model = make_pipeline(FunctionTransformer(partial(os.path.join, "/")), LogisticRegression())
+        model.steps[-1][1].fit(numbers, late)
+        assert flavors._skops_types(model) is None
+
+    def test_a_network_inside_an_estimator_needs_torch(
+        self, here: Workspace, numbers: pd.DataFrame, late: Any, tmp_path: Path
+    ) -> None:
+        torch = pytest.importorskip("torch")
+
+        class Network(torch.nn.Linear):  # type: ignore[misc, name-defined]
+            pass
+
+        model = LogisticRegression().fit(numbers, late)
+        model.network_ = Network(2, 1)
+        mlops.register(model, "net", input_example=numbers)
+        requirements = RegistryService(here).download("net", tmp_path / "m") / "requirements.txt"
+        assert f"torch=={torch.__version__}" in requirements.read_text(encoding="utf-8").splitlines()
 
     def test_a_torch_module_is_kept_as_a_graph_and_in_evaluation_mode(self, here: Workspace, tmp_path: Path) -> None:
         torch = pytest.importorskip("torch")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,9 +51,13 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """One PostgreSQL server for the session; the test is skipped only where its programs are not installed."""
-    server = PostgresServer.find(tmp_path_factory.mktemp("postgres"))
+def postgres_server() -> Iterator[PostgresServer]:
+    """One PostgreSQL server for the session; the test is skipped only where its programs are not installed.
+
+    Its folder lies outside pytest's, which a second session as root would close to the server's user.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="mlops-postgres-"))
+    server = PostgresServer.find(folder)
     if server is None:
         if os.environ.get("CI"):
             pytest.fail("CI must have PostgreSQL: `make setup-system` installs it")
@@ -59,6 +65,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
     server.start()
     yield server
     server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

@@ -72,9 +72,6 @@ class PostgresServer:
         """Make the cluster and start it."""
         if self.user:
             shutil.chown(self.folder, self.user)
-            for parent in self.folder.parents:  # pytest's folders are private to root
-                if parent.owner() == "root" and parent.is_relative_to("/tmp") and parent != Path("/tmp"):
-                    parent.chmod(parent.stat().st_mode | 0o011)
         self._run("initdb", "-D", str(self._data), "-U", "mlops", "--auth=trust", "-E", "UTF8", "--no-sync")
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c fsync=off"
         self._run("pg_ctl", "-D", str(self._data), "-w", "-l", str(self.folder / "log"), "-o", options, "start")

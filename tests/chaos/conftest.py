@@ -27,7 +27,7 @@ _HOLD = "import time\nfrom pathlib import Path\nwhile not Path('go').exists(): t
 
 @pytest.fixture
 def steps(workspace: Workspace) -> Iterator[Workspace]:
-    """The pipeline ``p.pipeline.yaml``: first → held → last. ``held`` waits for the file ``go`` after its MLflow run."""
+    """The pipeline ``p.pipeline.yaml``: first → held → last. ``held`` waits for ``go`` after its MLflow run."""
     for name, read, hold in (("first", "", ""), ("held", "mlops.inputs['before']", _HOLD), ("last", "", "")):
         write_notebook(
             workspace.root / f"{name}.ipynb",

@@ -37,7 +37,9 @@ def test_every_make_target_that_is_named_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, flags=re.MULTILINE))
     pages = [README, (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")]
-    named = {name for page in pages for name in re.findall(r"(?:`|^\$ |^)make ([a-z][a-z-]*)", page, flags=re.MULTILINE)}
+    named = {
+        name for page in pages for name in re.findall(r"(?:`|^\$ |^)make ([a-z][a-z-]*)", page, flags=re.MULTILINE)
+    }
 
     assert {"demo", "test"} <= named
     assert named - targets == set()

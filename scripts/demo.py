@@ -34,6 +34,8 @@ PIPELINE = "flights.pipeline.yaml"
 #: Longest wait for a line of the request log, seconds; it is written within a second of the answer.
 LOG_SECONDS = 10.0
 PER_MONTH = 20
+#: A flight as it stands in the table, and the endpoint's answer.
+Asked = tuple[dict[str, Any], Prediction]
 
 
 def main() -> int:
@@ -89,8 +91,9 @@ def tell_story(workspace: Workspace, parameters: dict[str, Any]) -> None:
     report = json.loads(_output(workspace, run, "evaluate", "report").read_text(encoding="utf-8"))
     endpoint = check_endpoint(workspace, run, report)
     asked = ask(workspace, run, endpoint)
-    trace = trace_back(workspace, asked[0][1])
-    print_summary(workspace, run, report, endpoint, asked, trace)
+    told = max(asked, key=lambda each: _late(each[1]))
+    trace = trace_back(workspace, told[1])
+    print_summary(workspace, run, report, endpoint, asked, told, trace)
 
 
 def run_pipeline(workspace: Workspace, parameters: dict[str, Any]) -> PipelineRun:
@@ -130,7 +133,7 @@ def check_endpoint(workspace: Workspace, run: PipelineRun, report: dict[str, Any
     return endpoint
 
 
-def ask(workspace: Workspace, run: PipelineRun, endpoint: Endpoint) -> list[tuple[dict[str, Any], Prediction]]:
+def ask(workspace: Workspace, run: PipelineRun, endpoint: Endpoint) -> list[Asked]:
     """Send flights of each later month to the endpoint, one request for each; return them with the answers."""
     import pandas as pd
 
@@ -181,7 +184,8 @@ def print_summary(
     run: PipelineRun,
     report: dict[str, Any],
     endpoint: Endpoint,
-    asked: list[tuple[dict[str, Any], Prediction]],
+    asked: list[Asked],
+    told: Asked,
     trace: Trace,
 ) -> None:
     """Print what happened, for a person."""
@@ -199,7 +203,7 @@ def print_summary(
     print(f"  95 % interval of the first AUC: {low:.4f} to {high:.4f}")
 
     _heading("Endpoint")
-    flight, prediction = asked[0]
+    flight, prediction = told
     times = sorted(answer.milliseconds for _, answer in asked)
     print(f"  {endpoint.name}  {endpoint.url}  answers with {prediction.model}/{prediction.version}")
     print(f"  {len(asked)} requests answered; at the model server {statistics.median(times):.1f} ms each (median)")
@@ -207,7 +211,7 @@ def print_summary(
     print(f"  Ask it:    cd {shown(workspace.root)} && {mlops} predict {endpoint.name}")
     print(f"  Stop it:   cd {shown(workspace.root)} && {mlops} endpoints stop {endpoint.name}")
 
-    _heading("A prediction")
+    _heading("A prediction: the highest of those requests")
     when = flight["departure_hour"].tz_convert("America/New_York")
     print(
         f"  Flight {flight['flight']} from {flight['origin']} to {flight['dest']}, {when:%d %B %Y}, {when:%H} o'clock:"

@@ -8,8 +8,9 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
-from jupyter_mlops.engine.service import EngineService
+from jupyter_mlops.engine.service import EngineService, close_clients
 from jupyter_mlops.serving.service import ServingService
+from jupyter_mlops.store.database import close_all
 from jupyter_mlops.workspace import Workspace
 
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "flights"
@@ -57,6 +58,8 @@ def put_away(folder: Path) -> None:
     for endpoint in serving.endpoints():
         serving.delete(endpoint.name, wait=STOP_SECONDS)
     EngineService(workspace).stop_worker()
+    close_clients()  # the next workspace has the same path: nothing here may go on with the files of this one
+    close_all()
     if _edited(folder):
         aside = folder.with_name(f"{folder.name}-{datetime.now():%Y%m%d-%H%M%S}")
         folder.rename(aside)

@@ -9,7 +9,7 @@ export default defineConfig({
   testDir: 'tests',
   workers: 1,
   fullyParallel: false,
-  timeout: 240_000,
+  timeout: 360_000,
   expect: { timeout: 20_000 },
   reporter: [['list']],
   outputDir: 'test-results',

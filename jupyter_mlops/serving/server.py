@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import http.client
 import logging
 import os
@@ -31,6 +32,8 @@ from .bundle import Bundle, read_bundle
 DRAIN_SECONDS = 10.0
 #: How long the server may take from listening to answering itself, seconds.
 _SELF_CHECK_SECONDS = 10.0
+#: Pause between two looks whether the bundle is still there, seconds.
+_LOOK_SECONDS = 5.0
 
 _log = logging.getLogger("jupyter_mlops.serving")
 
@@ -106,7 +109,9 @@ class _Server:
         await self._check_self(serving)
         self.lock.write(state="ready", port=self.port)
         _log.info("Ready at http://%s:%d", _in_url(self.host), self.port)
+        homeless = asyncio.create_task(self._until_gone(stop))
         await asyncio.wait({serving, stopping := asyncio.create_task(stop.wait())}, return_when="FIRST_COMPLETED")
+        homeless.cancel()
         if not stopping.done():
             serving.result()
             raise ServingError(_("The HTTP server ended by itself."))
@@ -118,6 +123,15 @@ class _Server:
             await asyncio.to_thread(log.close)
         _log.info("Stopped.")
         return 0
+
+    async def _until_gone(self, stop: asyncio.Event) -> None:
+        """Stop once the bundle is deleted: nobody could find this server any more to stop it."""
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_SECONDS)
+            if not self.lock.in_place():
+                _log.warning("The bundle was deleted.")
+                stop.set()
 
     async def _check_self(self, serving: asyncio.Task[Any]) -> None:
         """Return once this very server answers at the port (during a change of deployments another one does too)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import random
+import shutil
 import signal
 import socket
 import threading
@@ -186,6 +187,12 @@ class TestEnd:
         assert logged(server.bundle.requests) == 1
         last = LockFile(server.bundle.lock).last()
         assert last is not None and last.info["state"] == "stopping"
+
+    def test_when_its_bundle_is_deleted_it_ends(self, serve: Callable[..., Server]) -> None:
+        server = serve("plane", endpoint="deleted")
+        process = server.process
+        shutil.rmtree(server.bundle.folder)
+        assert process.wait(30) in (0, None)
 
     def test_killed_it_loses_no_more_than_a_moment(self, serve: Callable[..., Server]) -> None:
         server = serve("delay", endpoint="killed")

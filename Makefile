@@ -123,7 +123,7 @@ format: setup-dev ## Format all code
 	@ruff check --fix . ; ruff format . ; npx prettier --write --log-level warn . ; npx eslint --fix . ; npx stylelint --fix "style/**/*.css"
 
 wheel: setup-dev ## Build the wheel and the source distribution into dist/
-	@rm -rf dist && HATCH_JUPYTER_BUILDER_SKIP_NPM=1 .venv/bin/python -m build --no-isolation > $(STAMPS)/wheel.log 2>&1 \
+	@rm -rf dist jupyter_mlops/labextension/install.json && HATCH_JUPYTER_BUILDER_SKIP_NPM=1 .venv/bin/python -m build --no-isolation > $(STAMPS)/wheel.log 2>&1 \
 		|| { tail -n 40 $(STAMPS)/wheel.log; exit 1; }
 	@ls dist
 

@@ -31,6 +31,8 @@ def main() -> None:
 
 def check(work: Path) -> None:
     """Do it in the folder ``work``."""
+    # Left by `jupyter-builder develop`; the wheel takes the one from the project's root.
+    Path("jupyter_mlops/labextension/install.json").unlink(missing_ok=True)
     build_env = {**os.environ, "HATCH_JUPYTER_BUILDER_SKIP_NPM": "1"}
     run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", str(work), env=build_env)
     wheel = next(work.glob("*.whl"))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_mlops.pipelines.service import PipelineService
 
 from jupyter_mlops.engine.service import EngineService, close_clients
+from jupyter_mlops.pipelines.service import PipelineService
 from jupyter_mlops.workspace import Workspace
 from tests.servers import JupyterProcess
 

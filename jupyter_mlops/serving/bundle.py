@@ -115,10 +115,13 @@ def has_bundle(folder: Path) -> bool:
 
 
 def example_of(model_folder: Path) -> dict[str, Any]:
-    """Return the request body that MLflow made of the model's input example, or {}."""
+    """Return the request body that MLflow made of the model's input example, or {}.
+
+    MLflow writes a missing number as NaN, which is no JSON; every client of ours and of others can send null.
+    """
     file = model_folder / "serving_input_example.json"
     try:
-        body = json.loads(file.read_text(encoding="utf-8"))
+        body = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _name: None)
     except (OSError, ValueError):
         return {}
     return body if isinstance(body, dict) else {}

@@ -19,6 +19,13 @@ from jupyter_mlops.serving.errors import RequestError
 from jupyter_mlops.serving.runtime import Inputs, ModelRuntime, named_arrays, to_predictions
 
 
+def test_a_missing_value_of_the_example_is_null(tmp_path: Path) -> None:
+    body = '{"dataframe_split": {"columns": ["a"], "data": [[NaN], [1]]}}'
+    (tmp_path / "serving_input_example.json").write_text(body, encoding="utf-8")
+
+    assert example_of(tmp_path) == {"dataframe_split": {"columns": ["a"], "data": [[None], [1]]}}
+
+
 class Doing(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Does what it is told, when it is loaded or asked."""
 

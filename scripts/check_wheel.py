@@ -4,6 +4,7 @@ What a person gets from ``pip install jupyter_mlops``: no compiler, no node, onl
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,10 +65,11 @@ def check(work: Path) -> None:
     labextensions = run(python, "-m", "jupyter", "labextension", "list", env=bare)
     server = run(python, "-m", "jupyter", "server", "extension", "list", env=bare)
     for what, text in (("labextension", labextensions), ("server extension", server)):
-        lines = [line for line in text.splitlines() if "mlops" in line]
-        if not any("OK" in line and "enabled" in line for line in lines):
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in text.splitlines() if "mlops" in line]
+        said = " ".join(lines)
+        if not ("enabled" in said and re.search(r"\bOK\b", said)):
             sys.exit(f"The {what} is not enabled and OK:\n{text}")
-        print(f"{what}: {lines[0].strip()}")
+        print(f"{what}: {said}")
     print(run(str(venv / "bin" / "mlops"), "--version", env=bare).strip())
     folder = work / "project"
     folder.mkdir()

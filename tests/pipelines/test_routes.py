@@ -64,12 +64,17 @@ async def test_a_pipeline_is_started_watched_and_read_over_http(served: Workspac
     assert (await call("GET", f"/runs/{run['id']}"))[1]["steps_done"] == 1
     step = (await call("GET", f"/runs/{run['id']}/steps/schritt_ü"))[1]
     assert [cell["status"] for cell in step["cells"]] == ["succeeded"] * 3
+    executed = (await call("GET", f"/runs/{run['id']}/steps/schritt_ü/notebook"))[1]
+    assert executed["path"] == step["output_notebook"]
+    printed = json.loads(executed["content"])["cells"][-1]["outputs"][0]["text"]
+    assert "".join(printed) == "2\n"
     assert [each["id"] for each in (await call("GET", "/runs"))[1]["items"]] == [run["id"]]
     for method, path, expected in (
         ("POST", f"/runs/{run['id']}/cancel", 409),
         ("POST", f"/runs/{run['id']}/resume", 409),
         ("GET", "/runs/nope", 404),
         ("GET", f"/runs/{run['id']}/steps/nope", 404),
+        ("GET", f"/runs/{run['id']}/steps/nope/notebook", 404),
     ):
         status, problem, _headers = await call(method, path)
         assert (status, problem["status"]) == (expected, expected)

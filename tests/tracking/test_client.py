@@ -1,0 +1,34 @@
+"""The way to MLflow from a process that answers in threads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from jupyter_mlops.workspace import Workspace
+
+
+def test_threads_that_ask_for_mlflow_at_once_all_get_it(workspace: Workspace) -> None:
+    """The first two requests of a browser: importing MLflow in both threads at once once dead-locked."""
+    code = (
+        "import sys, threading\n"
+        "from jupyter_mlops.registry.service import RegistryService\n"
+        "from jupyter_mlops.registry.types import ModelQuery\n"
+        "from jupyter_mlops.tracking.service import TrackingService, load_mlflow\n"
+        "from jupyter_mlops.tracking.types import RunQuery\n"
+        "from jupyter_mlops.workspace import Workspace\n"
+        "workspace = Workspace(sys.argv[1])\n"
+        "together, done = threading.Barrier(4), []\n"
+        "def ask(n):\n"
+        "    together.wait()\n"
+        "    load_mlflow()\n"
+        "    if n % 2: TrackingService(workspace).runs(RunQuery())\n"
+        "    else: RegistryService(workspace).models(ModelQuery())\n"
+        "    done.append(n)\n"
+        "threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]\n"
+        "for thread in threads: thread.start()\n"
+        "for thread in threads: thread.join()\n"
+        "print(sorted(done))\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code, str(workspace.root)], capture_output=True, text=True, timeout=120)
+    assert ran.stdout.strip().endswith("[0, 1, 2, 3]"), ran.stderr

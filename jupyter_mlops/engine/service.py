@@ -159,7 +159,13 @@ class EngineService:
         return _client(settings(self.workspace))
 
     def _is_ready(self, holder: Holder | None) -> bool:
-        return holder is not None and holder.info.get("state") == "ready" and not self._is_elsewhere(holder)
+        # A process that is being killed holds its lock for some milliseconds more.
+        return (
+            holder is not None
+            and holder.info.get("state") == "ready"
+            and not self._is_elsewhere(holder)
+            and holder.process() is not None
+        )
 
     def _is_elsewhere(self, holder: Holder) -> bool:
         """Whether the worker works for a place that the folder was moved from."""

@@ -107,7 +107,7 @@ types: setup-dev ## Check types: mypy strict, TypeScript strict, generated API t
 	@npm run --silent types:check
 
 docs: setup-dev ## Build the documentation into docs/_build/html, warnings are errors
-	@sphinx-build -q -W --keep-going -b html docs docs/_build/html && echo "docs/_build/html/index.html"
+	@sphinx-build -q -W --keep-going -b html docs docs/_build/html && python docs/check_links.py && echo "docs/_build/html/index.html"
 
 bench: setup-dev ## Run the benchmarks and write the tables of benchmarks/README.md (BENCH= for the long form)
 	@.venv/bin/python benchmarks/run_all.py $(BENCH)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,6 +43,9 @@ def _no_context_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
     yield
     close_all()
+    fluent = sys.modules.get("mlflow.tracking.fluent")
+    if fluent is not None:  # what one test made the process's experiment is none of the next one's store
+        fluent._active_experiment_id = None
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from sklearn.preprocessing import OneHotEncoder
 import jupyter_mlops as mlops
 from jupyter_mlops.engine.processes import LockFile
 from jupyter_mlops.engine.service import EngineService
-from jupyter_mlops.serving import lifecycle
+from jupyter_mlops.serving import deployments, lifecycle
 from jupyter_mlops.serving.bundle import Bundle
 from jupyter_mlops.serving.server import port_is_free
 from jupyter_mlops.store.database import close_all
@@ -73,12 +73,25 @@ def break_files(workspace: Workspace) -> None:
 
 def end_servers(workspace: Workspace) -> None:
     """Kill the worker and every model server of a workspace."""
+    _end(workspace, "*")
+
+
+def delete_endpoints(workspace: Workspace) -> None:
+    """Leave no endpoint, no worker and no server of an endpoint behind; those of :func:`serve` have no endpoint."""
+    names = [state.endpoint.name for state in deployments.states(workspace)]
+    for name in names:
+        deployments.delete(workspace, name)
+    _end(workspace, *names)
+
+
+def _end(workspace: Workspace, *endpoints: str) -> None:
     EngineService(workspace).stop_worker()
-    for lock in workspace.state.glob("serving/*/*/server.lock"):
-        holder = LockFile(lock).holder()
-        if holder is not None and (process := holder.process()) is not None:
-            process.kill()
-            process.wait(10)
+    for endpoint in endpoints:
+        for lock in workspace.state.glob(f"serving/{endpoint}/*/server.lock"):
+            holder = LockFile(lock).holder()
+            if holder is not None and (process := holder.process()) is not None:
+                process.kill()
+                process.wait(10)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from jupyter_mlops.serving.types import DeployRequest, Endpoint, PredictRequest
 from jupyter_mlops.store.database import database
 from jupyter_mlops.store.outbox import latest, since
 from jupyter_mlops.workspace import Workspace
-from tests.serving.conftest import ROWS, end_servers, until
+from tests.serving.conftest import ROWS, delete_endpoints, until
 
 #: Generous: two cores may be shared with other tests.
 WAIT = 240.0
@@ -32,11 +32,8 @@ WAIT = 240.0
 @pytest.fixture
 def service(here: Workspace) -> Iterator[ServingService]:
     """The serving of the workspace; no endpoint is left behind."""
-    service = ServingService(here)
-    yield service
-    for each in service.endpoints():
-        service.delete(each.name)
-    end_servers(here)
+    yield ServingService(here)
+    delete_endpoints(here)
 
 
 def server_of(workspace: Workspace, endpoint: Endpoint) -> psutil.Process:
@@ -66,21 +63,21 @@ class TestStory:
         with database(here).reading() as session:
             seen = latest(session)
         # When a version is deployed from a notebook
-        endpoint = mlops.deploy("delay/1", endpoint="delay")
+        endpoint = mlops.deploy("delay/1", endpoint="story")
         # Then it answers, and says what it takes
         assert endpoint.state.status == "ready"
         assert [spec.name for spec in endpoint.state.inputs] == list(ROWS.columns)
         prediction = endpoint.predict(ROWS)
         assert len(prediction.predictions) == len(ROWS)
-        assert (prediction.model, prediction.version, prediction.endpoint) == ("delay", "1", "delay")
-        assert RegistryService(here).version("delay/1").endpoints == ["delay"]
+        assert (prediction.model, prediction.version, prediction.endpoint) == ("delay", "1", "story")
+        assert RegistryService(here).version("delay/1").endpoints == ["story"]
         # and every form of rows gives the same
         for rows in (
             ROWS.to_dict("records"),
             ROWS.to_dict("list"),
             {"columns": list(ROWS), "data": ROWS.values.tolist()},
         ):
-            assert mlops.predict("delay", rows).predictions == prediction.predictions
+            assert mlops.predict("story", rows).predictions == prediction.predictions
         assert endpoint.predict(ROWS.iloc[0]).predictions == prediction.predictions[:1]
         # and those who watch heard of it
         with database(here).reading() as session:
@@ -89,7 +86,7 @@ class TestStory:
         # and the prediction leads back to where the model came from
         until(lambda: _logged(service, prediction.request_id), 5)
         trace = service.trace_prediction(prediction.request_id)
-        assert trace.start.kind == "prediction" and trace.start.data["endpoint"] == "delay"
+        assert trace.start.kind == "prediction" and trace.start.data["endpoint"] == "story"
         run_id = RegistryService(here).version("delay/1").run_id
         kinds = [(node.kind, node.key) for node in trace.nodes]
         assert kinds[:3] == [("deployment", prediction.deployment_id), ("model_version", "delay/1"), ("run", run_id)]
@@ -99,18 +96,18 @@ class TestStory:
         # When it moves to the next version
         url = endpoint.url
         before = prediction.predictions
-        assert mlops.deploy("delay/2", endpoint="delay").url == url
+        assert mlops.deploy("delay/2", endpoint="story").url == url
         after = endpoint.predict(ROWS)
         assert after.version == "2" and after.predictions != before
         # Then the old server is gone and the old prediction leads to the old version still
-        assert len(list(here.state.glob("serving/delay/*/model"))) == 1
+        assert len(list(here.state.glob("serving/story/*/model"))) == 1
         assert ("model_version", "delay/1") in [
             (node.kind, node.key) for node in service.trace_prediction(prediction.request_id).nodes
         ]
 
         # When a version that can't be loaded is deployed
         with pytest.raises(ServingError, match="can't be loaded") as caught:
-            mlops.deploy("broken", endpoint="delay")
+            mlops.deploy("broken", endpoint="story")
         # Then the error has the server's log, and the old version answers on
         assert any("jupyter_mlops/serving/runtime.py" in line for line in caught.value.details["log"])
         assert endpoint.state.status == "ready" and endpoint.state.url == url

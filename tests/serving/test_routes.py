@@ -14,9 +14,8 @@ from jupyter_mlops.errors import ConflictError, InvalidInputError, MlopsError, N
 from jupyter_mlops.extension.dispatch import Dispatcher, Request
 from jupyter_mlops.registry.routes import routes as registry_routes
 from jupyter_mlops.serving.routes import routes as serving_routes
-from jupyter_mlops.serving.service import ServingService
 from jupyter_mlops.workspace import Workspace
-from tests.serving.conftest import ROWS, end_servers, until
+from tests.serving.conftest import ROWS, delete_endpoints, until
 
 
 @dataclass
@@ -48,10 +47,7 @@ class Face:
 @pytest.fixture
 def face(here: Workspace) -> Iterator[Face]:
     yield Face(here, Dispatcher([*registry_routes.items, *serving_routes.items]))
-    service = ServingService(here)
-    for each in service.endpoints():
-        service.delete(each.name)
-    end_servers(here)
+    delete_endpoints(here)
 
 
 def test_models(face: Face) -> None:

@@ -22,16 +22,14 @@ from jupyter_mlops.serving.supervisor import Supervisor
 from jupyter_mlops.store.database import close_all
 from jupyter_mlops.store.tables import DeploymentRow
 from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
-from tests.serving.conftest import Server, end_servers, free_port, until
+from tests.serving.conftest import Server, delete_endpoints, end_servers, free_port, until
 from tests.serving.test_protocol_v2 import INFER, flight
 
 
 @pytest.fixture
 def workspace(here: Workspace) -> Iterator[Workspace]:
     yield here
-    for state in deployments.states(here):
-        deployments.delete(here, state.endpoint.name)
-    end_servers(here)
+    delete_endpoints(here)
 
 
 def begin(workspace: Workspace, endpoint: str, ref: str, port: int = 0) -> DeploymentRow:

@@ -42,6 +42,8 @@ def main() -> int:
     """Run the demo; return the exit code."""
     options = _options()
     os.environ.pop(WORKSPACE_VARIABLE, None)  # of a workspace that the caller happens to be in
+    # Threads that wait for each other are to sleep: by default they spin, which doubles the time on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     folder = options.folder.resolve()
     try:
         if options.lab:

@@ -19,6 +19,12 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "flights"
 _MADE_BY_USE = shutil.ignore_patterns(".mlops", "__pycache__", ".ipynb_checkpoints")
 
 
+@pytest.fixture(autouse=True)
+def _patient_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenMP's threads spin while they wait, which takes several times as long where the cores have other work."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", "passive")
+
+
 @pytest.fixture
 def example(tmp_path: Path) -> Workspace:
     """A copy of the example, without git."""

@@ -44,9 +44,16 @@ def steps(root: str, count: int) -> list[str]:
 
 @durable.workflow("sample.parallel")
 def parallel(root: str, names: list[str]) -> list[str]:
+    """Write "kept" for each step when its result is stored, which is later than its end."""
+
+    def run(place: durable.Reservation, name: str) -> str:
+        line = place.run(begin_and_end, root, name)
+        write(root, f"kept {name}")
+        return line
+
     places = [durable.reserve() for _ in names]
     with ThreadPoolExecutor(max_workers=len(names)) as pool:
-        futures = [pool.submit(place.run, begin_and_end, root, name) for place, name in zip(places, names, strict=True)]
+        futures = [pool.submit(run, place, name) for place, name in zip(places, names, strict=True)]
     return [future.result() for future in futures]
 
 

@@ -8,7 +8,6 @@ crash finds the version that it made before and makes no second one.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from .. import context
 from ..errors import ConflictError, InvalidInputError, NotFoundError
 from ..i18n import gettext as _
 from ..workspace import Workspace
+from .attempts import TAG_STEP_KEY, made_before, replace, step_key
 from .client import check_alias, check_name, client, in_words, quoted
 from .service import RegistryService
 from .types import ModelVersion
@@ -24,13 +24,8 @@ from .types import ModelVersion
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-TAG_STEP_KEY = "mlops.step_key"
 TAG_FORMAT = "mlops.format"
 TAG_PREDICT = "mlops.predict"
-
-#: Calls of this process for each (step, model name). A notebook is run by a kernel of its own in each attempt, so
-#: the n-th call of one attempt is the n-th call of the next.
-_calls: Counter[tuple[str, str]] = Counter()
 
 
 def register(
@@ -70,11 +65,12 @@ def register(
     if alias is not None:
         check_alias(alias)
     origin = context.current()
-    key = _step_key(origin, name)
+    key = step_key(origin, name)
     service = RegistryService(origin.workspace)
     with _workspace_tracking(origin.workspace):
         registry = client(origin.workspace)
-        number = _made_before(registry, name, key) if key else None
+        earlier = made_before(registry, origin, name, key)
+        number = earlier.number
         if number is None:
             number = _make(
                 registry,
@@ -92,6 +88,7 @@ def register(
         if alias is not None:
             with in_words(_("set the alias {alias}").format(alias=alias)):
                 registry.set_registered_model_alias(name, alias, number)
+        replace(registry, origin.workspace, name, earlier.replaced, number)
     version = service.version(f"{name}/{number}")
     _record_lineage(origin.workspace, version)
     service.announce(name, "updated", {"version": number, "alias": alias or ""})
@@ -142,29 +139,6 @@ def _make(
             name, source=uri, run_id=run_id, tags=tags, description=description or None, model_id=_model_id(uri)
         )
     return str(made.version)
-
-
-def _step_key(origin: context.ExecutionContext, name: str) -> str:
-    """Return what identifies this call within its pipeline step over all attempts; empty outside a step."""
-    if not origin.in_step:
-        return ""
-    _calls[origin.step_key, name] += 1
-    nth = _calls[origin.step_key, name]
-    return origin.step_key if nth == 1 else f"{origin.step_key}#{nth}"
-
-
-def _made_before(registry: MlflowClient, name: str, key: str) -> str | None:
-    """Return the version that an earlier attempt of this step made, if any.
-
-    Where the attempt's run was discarded with it, its version goes too: a version must lead to a run that exists.
-    """
-    with in_words(_("search the versions of {name}").format(name=name)):
-        found = registry.search_model_versions(f"name = {quoted(name)} AND tags.`{TAG_STEP_KEY}` = {quoted(key)}")
-        for version in found:
-            if not version.run_id or registry.get_run(version.run_id).info.lifecycle_stage == "active":
-                return str(version.version)
-            registry.delete_model_version(name, version.version)
-    return None
 
 
 def _ensure_model(registry: MlflowClient, name: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from mlflow.tracking._tracking_service import utils
 from sklearn.linear_model import LogisticRegression
 
-from jupyter_mlops.registry import register as register_module
+from jupyter_mlops.registry import attempts
 from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
 
 
@@ -20,7 +20,7 @@ from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
 def here(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workspace]:
     """The workspace, as a kernel of it sees it."""
     monkeypatch.setenv(WORKSPACE_VARIABLE, str(workspace.root))
-    register_module._calls.clear()
+    attempts._calls.clear()
     before = utils._tracking_uri
     yield workspace
     utils._tracking_uri = before

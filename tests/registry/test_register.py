@@ -23,11 +23,13 @@ from jupyter_mlops.context import ATTEMPT_VARIABLE, NOTEBOOK_VARIABLE, PIPELINE_
 from jupyter_mlops.errors import ConflictError, InvalidInputError, MissingExtraError, NotFoundError
 from jupyter_mlops.lineage.service import LineageService
 from jupyter_mlops.lineage.types import TraceQuery
-from jupyter_mlops.registry import flavors
-from jupyter_mlops.registry import register as register_module
+from jupyter_mlops.registry import attempts, flavors
 from jupyter_mlops.registry.service import RegistryService
 from jupyter_mlops.store.database import database
 from jupyter_mlops.store.outbox import since
+from jupyter_mlops.store.tables import DeploymentRow, EndpointRow
+from jupyter_mlops.tracking.service import TrackingService
+from jupyter_mlops.tracking.types import RunQuery
 from jupyter_mlops.workspace import Workspace
 
 
@@ -233,32 +235,70 @@ class TestSteps:
     @pytest.fixture
     def step(self, here: Workspace, monkeypatch: pytest.MonkeyPatch) -> Any:
         def enter(attempt: int) -> None:
-            register_module._calls.clear()  # each attempt is a process of its own
+            attempts._calls.clear()  # each attempt is a process of its own
             monkeypatch.setenv(PIPELINE_RUN_VARIABLE, "p1")
             monkeypatch.setenv(STEP_VARIABLE, "publish")
             monkeypatch.setenv(ATTEMPT_VARIABLE, str(attempt))
 
         return enter
 
-    def test_a_step_that_is_tried_again_makes_no_second_version(
-        self, here: Workspace, classifier: Any, step: Any
-    ) -> None:
-        # Given an attempt that died after the version was made, before its alias was set
+    def test_what_a_cut_off_attempt_registered_is_replaced(self, here: Workspace, classifier: Any, step: Any) -> None:
+        # Given an attempt that died after its version had an alias
         step(1)
-        first = mlops.register(classifier, "delay")
+        with mlops.run("train"):
+            first = mlops.register(classifier, "delay", alias="champion")
+        # When the next attempt trains again and calls the same, without the alias
+        step(2)
+        with mlops.run("train"):
+            second = mlops.register(classifier, "delay")
+        # Then its version and run are there in place of the first, which can be brought back from the trash
+        assert second.run_id != first.run_id
+        model = RegistryService(here).model("delay")
+        assert [item.version for item in model.items] == [second.version]
+        assert model.aliases == {"champion": second.version}
+        runs = TrackingService(here).runs(RunQuery()).items
+        assert [run.id for run in runs] == [second.run_id]
+        assert TrackingService(here).run(first.run_id).deleted
+
+    def test_what_was_deployed_keeps_its_origin(self, here: Workspace, classifier: Any, step: Any) -> None:
+        step(1)
+        first = mlops.register(classifier, "delay", alias="champion")
+        with database(here).session() as session:
+            now = {"created_at": 0.0, "updated_at": 0.0}
+            session.add(EndpointRow(name="e", host="127.0.0.1", port=1, wanted="running", deployment_id="d", **now))
+            session.flush()
+            of = {"endpoint": "e", "model": "delay", "version": first.version, "run_id": first.run_id}
+            session.add(DeploymentRow(id="d", status="ready", bundle="", error=None, created_at=0.0, **of))
+        step(2)
+        second = mlops.register(classifier, "delay")
+        model = RegistryService(here).model("delay")
+        assert {item.version for item in model.items} == {first.version, second.version}
+        assert model.aliases == {"champion": second.version}
+        assert not TrackingService(here).run(first.run_id).deleted
+
+    def test_a_version_of_another_steps_run_is_used_again(
+        self, here: Workspace, classifier: Any, step: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Given a publish step that died after it had registered what the train step made, before its alias was set
+        step(1)
+        monkeypatch.setenv(STEP_VARIABLE, "train")
+        with mlops.run("train") as trained:
+            mlflow.sklearn.log_model(classifier, name="model", serialization_format="skops")
+        monkeypatch.setenv(STEP_VARIABLE, "publish")
+        first = mlops.register(f"runs:/{trained.info.run_id}/model", "delay")
         # When the next attempt calls the same
         step(2)
-        again = mlops.register(classifier, "delay", alias="champion")
+        again = mlops.register(f"runs:/{trained.info.run_id}/model", "delay", alias="champion")
         # Then it is the same version, with the alias
-        assert (again.version, again.run_id, again.aliases) == (first.version, first.run_id, ["champion"])
+        assert (again.version, again.run_id, again.aliases) == (first.version, trained.info.run_id, ["champion"])
         assert RegistryService(here).model("delay").versions == 1
-        assert len(client(here).search_runs([client(here).get_run(first.run_id).info.experiment_id])) == 1
 
     def test_two_calls_in_one_step_are_two_versions(self, here: Workspace, classifier: Any, step: Any) -> None:
-        for attempt in (1, 2):
+        for attempt, expected in ((1, ["1", "2"]), (2, ["3", "4"])):
             step(attempt)
             versions = [mlops.register(classifier, "delay").version for _call in range(2)]
-            assert versions == ["1", "2"]
+            assert versions == expected
+        assert [item.version for item in RegistryService(here).model("delay").items] == ["4", "3"]
 
     def test_other_steps_make_their_own(
         self, here: Workspace, classifier: Any, step: Any, monkeypatch: pytest.MonkeyPatch

@@ -23,6 +23,8 @@ def start_kernel(name: str, cwd: Path) -> Any:
 
     manager = AsyncKernelManager(kernel_name=name)
     manager.client_class = CLIENT_CLASS
+    if manager.has_trait("transport_encryption"):  # jupyter_client 8.9: where the kernel knows how, its sockets are
+        manager.transport_encryption = "auto"  # encrypted; without, ipykernel warns at the head of each step's log
     options: dict[str, Any] = {"cwd": str(cwd), "extra_arguments": _ARGUMENTS if manager.ipykernel else []}
     prepare = dies_with_parent()
     if prepare is not None:

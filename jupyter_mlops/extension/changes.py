@@ -28,14 +28,17 @@ Emit = Callable[[str, dict[str, Any]], None]
 #: The operating system's reports are gathered until this long none came, and at most so long, milliseconds.
 _QUIET_MS = 40
 _GATHER_MS = 250
-#: A training loop may log a hundred times a second: the browser is told at most once in this time, seconds.
-_RUNS_EVERY = 1.0
+#: A training loop may log, an endpoint answer, a hundred times a second: the browser is told at most once in this time,
+#: seconds.
+_TELL_EVERY = 1.0
 #: After a failure the watch begins anew, after a pause that doubles from the first to the last value, seconds.
 _PAUSES = (1.0, 60.0)
 _AT_ONCE = 500
 
 _OUTBOX_FILES = {"mlops.db", "mlops.db-wal"}
 _RUN_FILES = {"mlflow.db", "mlflow.db-wal"}
+#: Model servers write to it when they have logged requests (``serving.request_log``).
+_REQUESTS_FILE = "requests-logged"
 
 
 class Changes:
@@ -90,8 +93,8 @@ class WorkspaceWatch:
         self._reading = asyncio.Lock()
         self._seq: int | None = None
         self._runs = FileVersion(self._workspace.state / "mlflow.db")
-        self._runs_told = 0.0
-        self._runs_timer: asyncio.TimerHandle | None = None
+        self._tell_runs = _Seldom(lambda: self._emit(Change("run", "", "progress")))
+        self._tell_requests = _Seldom(lambda: self._emit(Change("endpoint", "", "progress")))
         self._keeper = WorkerKeeper(EngineService(self._workspace), log, self._worker_changed) if revive else None
 
     async def run(self) -> None:
@@ -112,8 +115,8 @@ class WorkspaceWatch:
                 self._workspace = Workspace(self._root)
             self._emit(Change("workspace", "", "deleted"))
         finally:
-            if self._runs_timer is not None:
-                self._runs_timer.cancel()
+            self._tell_runs.cancel()
+            self._tell_requests.cancel()
             if self._keeper is not None:
                 self._keeper.stop()
             self._runs.close()
@@ -163,7 +166,9 @@ class WorkspaceWatch:
         if names & _RUN_FILES:
             changed = await asyncio.to_thread(self._runs.changed)
             if changed:
-                self._runs_changed()
+                self._tell_runs()
+        if _REQUESTS_FILE in names:
+            self._tell_requests()
         if STATE_NAME in names or self._root.name in names:
             raise _Again
 
@@ -223,26 +228,39 @@ class WorkspaceWatch:
             },
         )
 
-    def _runs_changed(self) -> None:
-        if self._runs_timer is None:
-            wait = max(0.0, self._runs_told + _RUNS_EVERY - self._loop.time())
-            self._runs_timer = self._loop.call_later(wait, self._tell_runs)
-
-    def _tell_runs(self) -> None:
-        self._runs_timer = None
-        self._runs_told = self._loop.time()
-        self._emit(Change("run", "", "progress"))
-
     def _worker_changed(self) -> None:
         """Called by the keeper's thread."""
         self._loop.call_soon_threadsafe(self._emit, Change("worker", "", "updated"))
+
+
+class _Seldom:
+    """Calls ``tell`` soon after it was asked to, and at most once in ``_TELL_EVERY`` seconds."""
+
+    def __init__(self, tell: Callable[[], None]):
+        self._tell = tell
+        self._told = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __call__(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(0.0, self._told + _TELL_EVERY - loop.time()), self._due)
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _due(self) -> None:
+        self._timer = None
+        self._told = asyncio.get_running_loop().time()
+        self._tell()
 
 
 async def _file_changes(workspace: Workspace) -> AsyncGenerator[set[str], None]:
     """Yield the names of changed files of the workspace's and the state's folder (not of folders within)."""
     from watchfiles import awatch
 
-    interesting = _OUTBOX_FILES | _RUN_FILES | {CONFIG_NAME, STATE_NAME}
+    interesting = _OUTBOX_FILES | _RUN_FILES | {_REQUESTS_FILE, CONFIG_NAME, STATE_NAME}
     folders = [folder for folder in (workspace.root, workspace.state) if folder.is_dir()]
 
     def matters(_change: Any, path: str) -> bool:

@@ -6,6 +6,7 @@
     server.lock     held by the model server while it lives; says its state
     server.log      what it printed
 .mlops/serving/<endpoint>/requests/     the endpoint's request log
+.mlops/requests-logged                  changes when any endpoint's request log grows
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ..registry.types import TensorSpec
 from ..workspace import Workspace
 
 BUNDLE_NAME = "bundle.json"
+REQUESTS_LOGGED_NAME = "requests-logged"
 FORMAT = 1
 
 
@@ -62,6 +64,11 @@ class Bundle:
         """The endpoint's request log."""
         # Not folder.parent: the model server's folder is ".", so that it follows a workspace that is moved.
         return self.folder / os.pardir / "requests"
+
+    @property
+    def requests_logged(self) -> Path:
+        """A file of the workspace that changes when requests were logged, for those who watch its folder."""
+        return self.folder / os.pardir / os.pardir / os.pardir / REQUESTS_LOGGED_NAME
 
 
 def serving_folder(workspace: Workspace, endpoint: str = "") -> Path:

@@ -11,6 +11,7 @@ request with a given id (which begins with its time) is found by looking into on
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import secrets
@@ -59,8 +60,12 @@ class Record:
 class RequestLog:
     """Writes one model server's records."""
 
-    def __init__(self, folder: Path, common: dict[str, Any], *, segment_bytes: int = SEGMENT_BYTES):
+    def __init__(
+        self, folder: Path, common: dict[str, Any], *, told: Path | None = None, segment_bytes: int = SEGMENT_BYTES
+    ):
+        """Log into ``folder``; write to the file ``told``, if any, whenever requests were logged."""
         self.folder = folder
+        self._told = told
         self.written = 0
         self.dropped = 0
         self._common = common
@@ -117,6 +122,7 @@ class RequestLog:
                 lines, pending = [], 0
         if lines:
             self._write(lines)
+            self._tell()
 
     def _line(self, record: Record, number: int) -> bytes:
         document = {
@@ -148,6 +154,12 @@ class RequestLog:
             return
         self._size += len(block)
         self.written += len(lines)
+
+    def _tell(self) -> None:
+        """Let those know who watch: the operating system reports the write, whatever it says."""
+        if self._told is not None:
+            with contextlib.suppress(OSError):  # e.g. a full disk: said above; a panel's count is late
+                self._told.write_bytes(b"%d\n" % self.written)
 
     def _next_segment(self) -> None:
         if self._file is not None:

@@ -100,7 +100,7 @@ class _Server:
             "model": bundle.model,
             "version": bundle.version,
         }
-        log = RequestLog(bundle.requests, common) if self.log_requests else None
+        log = RequestLog(bundle.requests, common, told=bundle.requests_logged) if self.log_requests else None
         app = ModelApp(runtime, Metrics(bundle, log), log)
         server = Server(
             app, address=self.host, port=self.port, websockets=False, http=HTTPModes.http1, log_level="warning"

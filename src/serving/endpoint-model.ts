@@ -26,7 +26,9 @@ export class EndpointModel implements IDisposable {
           path: { endpoint: name },
           signal
         }),
-      concerns: ({ topic, key }) => topic === 'endpoint' && key === name
+      // Without a key: some endpoint has logged requests.
+      concerns: ({ topic, key }) =>
+        topic === 'endpoint' && (key === name || key === '')
     });
   }
 
@@ -49,16 +51,13 @@ export class EndpointModel implements IDisposable {
   }
 
   async predict(body: PredictRequest): Promise<Prediction> {
-    const prediction = await this.workspace.client.post(
+    return this.workspace.client.post(
       '/serving/endpoints/{endpoint}/predict',
       {
         path: { endpoint: this.name },
         body
       }
     );
-    // Its count of requests: nobody announces each of them.
-    setTimeout(() => this.query.invalidate(), 2 * LOG_DELAY_MS);
-    return prediction;
   }
 
   /**

@@ -17,6 +17,8 @@ from jupyter_events import EventLogger
 from jupyter_mlops.events import SCHEMA_ID, Change
 from jupyter_mlops.extension.changes import Changes
 from jupyter_mlops.extension.file_version import FileVersion
+from jupyter_mlops.serving.bundle import REQUESTS_LOGGED_NAME
+from jupyter_mlops.serving.request_log import Record, RequestLog, new_request_id
 from jupyter_mlops.store.database import database
 from jupyter_mlops.store.outbox import announce
 from jupyter_mlops.workspace import Workspace
@@ -94,6 +96,18 @@ async def test_more_changes_than_are_read_at_once_all_come(workspace: Workspace,
     await heard.wait_for("step_run", key="1202")
     await changes.stop()
     assert [each["key"] for each in heard.events] == [str(n) for n in range(1203)]
+
+
+async def test_requests_that_a_model_server_logged_are_told(workspace: Workspace, tmp_path: Path) -> None:
+    heard, changes = await watching(workspace, tmp_path)
+    log = RequestLog(tmp_path / "requests", {"endpoint": "delay"}, told=workspace.state / REQUESTS_LOGGED_NAME)
+    for number in (1, 2):  # the second goes into a file that is there
+        log.add(Record(new_request_id(), 0.0, "v2", {}, [], 1.0, 10))
+        await heard.wait_for("endpoint", key="", action="progress")
+        assert log.written == number
+        heard.events.clear()
+    log.close()
+    await changes.stop()
 
 
 async def test_events_fit_the_schema(workspace: Workspace, tmp_path: Path, jp_serverapp: Any) -> None:

@@ -96,6 +96,7 @@ test('from a pipeline run to a prediction', async ({ page }) => {
     await endpoint.getByLabel('petal_width').fill('0.2');
     await endpoint.getByRole('button', { name: 'Ask' }).click();
     await expect(endpoint.locator('output')).toHaveText('0');
+    await expect(await lab.panel('models')).toContainText('1 request');
     await endpoint.getByRole('button', { name: 'What led to this?' }).click();
     const trace = endpoint.getByRole('list', { name: 'What led to this' });
     for (const word of ['Model version', 'Run', 'Notebook', 'Snapshot']) {

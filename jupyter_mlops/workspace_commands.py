@@ -55,6 +55,8 @@ def status(folder: Path | None, as_json: bool) -> None:
         git = found.git
         if git.available:
             changed = _(", with changes that are not committed") if git.dirty else ""
+            if not git.commit:
+                changed = _(", no commit yet")
             lines.append(_("  git       {where}{changed}").format(where=git.branch or git.commit[:10], changed=changed))
         else:
             lines.append(_("  git       none: {reason}").format(reason=git.reason))

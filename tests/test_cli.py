@@ -79,3 +79,10 @@ def test_an_error_is_said_in_three_parts() -> None:
         "  Why.",
         "  → Next.",
     ]
+
+
+def test_status_of_a_repository_without_a_commit_says_so(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "-b", "trunk"], cwd=tmp_path, check=True)
+    assert mlops("init", cwd=tmp_path).returncode == 0
+    shown = mlops("status", cwd=tmp_path)
+    assert "git       trunk, no commit yet" in shown.stdout

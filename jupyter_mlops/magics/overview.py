@@ -106,7 +106,7 @@ def _git(status: dict[str, object]) -> str:
     if not status["available"]:
         return str(status["reason"])
     commit = str(status["commit"])[:8]
-    where = f"{status['branch'] or _('no branch')}, {commit}" if commit else _("no commit yet")
+    where = f"{status['branch'] or _('no branch')}, {commit or _('no commit yet')}"
     state = {True: _("with changes"), False: _("clean"), None: str(status["reason"])}[status["dirty"]]  # type: ignore[index]
     return f"{where}, {state}"
 

@@ -59,7 +59,7 @@ class VersioningService:
         branch = headers.get(b"branch.head", b"").decode("utf-8", "replace")
         return GitStatus(
             available=True,
-            branch="" if branch == "(detached)" or not repository.head else branch,
+            branch="" if branch == "(detached)" else branch,
             commit=repository.head,
             dirty=any(not entry.startswith(b"# ") for entry in entries),
         )

@@ -12,7 +12,7 @@ class GitStatus(Model):
 
     available: bool = Field(description="Git is installed and the workspace is in a repository.")
     reason: str = Field("", description="Why not, in words, where it is not available.")
-    branch: str = Field("", description="Current branch; empty: detached or no commit yet.")
+    branch: str = Field("", description="Current branch; empty: HEAD is detached.")
     commit: str = Field("", description="HEAD; empty: no commit yet.")
     dirty: bool | None = None
 

@@ -710,7 +710,7 @@ export interface components {
              */
             reason: string;
             /**
-             * @description Current branch; empty: detached or no commit yet.
+             * @description Current branch; empty: HEAD is detached.
              * @default
              */
             branch: string;

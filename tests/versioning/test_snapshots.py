@@ -358,7 +358,7 @@ def test_text_of_a_file(workspace: Workspace, repo: Repo) -> None:
 
 def test_status_follows_the_work_tree(workspace: Workspace, repo: Repo) -> None:
     service = VersioningService(workspace)
-    assert (service.status().branch, service.status().commit, service.status().dirty) == ("", "", True)
+    assert (service.status().branch, service.status().commit, service.status().dirty) == ("main", "", True)
     head = repo.commit()
     assert service.status().model_dump() == {
         "available": True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,7 +65,8 @@ def test_the_command_of_the_guide_makes_a_template(tmp_path: Path) -> None:
     command = "pybabel extract --no-wrap --output jupyter_mlops.pot jupyter_mlops"
     assert command in guide
 
-    subprocess.run(command.replace("--output ", f"--output {tmp_path}/").split(), cwd=ROOT, check=True)
+    program, *arguments = command.replace("--output ", f"--output {tmp_path}/").split()
+    subprocess.run([Path(sys.executable).with_name(program), *arguments], cwd=ROOT, check=True)
 
     template = (tmp_path / "jupyter_mlops.pot").read_text(encoding="utf-8")
     assert 'msgid "No mlops.toml in this folder or any folder above it."' in template

@@ -9,6 +9,9 @@ PYTHON ?= python3
 OPEN ?= 1
 BENCH ?= --quick
 PYTEST_ARGS ?=
+# Processes that the Python tests are shared among: one per core, at most four.
+TEST_JOBS ?= $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 4 ? n : 4 )))
+PYTEST_XDIST := -n $(TEST_JOBS) --dist worksteal
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
@@ -86,8 +89,8 @@ lab: setup ## Open JupyterLab on a workspace without running anything
 test: setup-system setup-dev ## Run everything: lint, types, Python, TypeScript, contract, docs, wheel, browser
 	@bash scripts/test_all.sh
 
-test-py: setup-dev ## Run the Python tests (PYTEST_ARGS=… for a part)
-	@.venv/bin/python -m pytest $(PYTEST_ARGS)
+test-py: setup-dev ## Run the Python tests (PYTEST_ARGS=… for a part, TEST_JOBS=1 one after the other)
+	@.venv/bin/python -m pytest $(PYTEST_XDIST) $(PYTEST_ARGS)
 
 test-ts: setup-dev ## Run the TypeScript unit tests
 	@npm test --silent

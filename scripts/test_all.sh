@@ -22,7 +22,7 @@ part() { # name, command …
 part lint make --no-print-directory lint
 part types make --no-print-directory types
 part test-ts make --no-print-directory test-ts
-part test-py python -m pytest -q --durations=15
+part test-py make --no-print-directory test-py PYTEST_ARGS='-q --durations=15'
 part docs make --no-print-directory docs
 part test-wheel make --no-print-directory test-wheel
 part test-ui make --no-print-directory test-ui

@@ -1,4 +1,4 @@
-"""A real JupyterLab for the browser tests: no token, its own settings, a fresh workspace in `iris/`.
+"""A real JupyterLab for the browser tests: no token, its own settings, fresh workspaces in `iris/` and `flights/`.
 
 Only for tests. Everything it writes is in a temporary folder, removed when it ends.
 """
@@ -18,14 +18,22 @@ root = tmp / "root"
 (root / "plain").mkdir(parents=True)
 (root / "plain" / "notes.txt").write_text("Not a workspace yet.\n", encoding="utf-8")
 subprocess.run([sys.executable, str(here / "make_workspace.py"), str(root / "iris")], check=True)
+subprocess.run(
+    [sys.executable, "-c", "import sys; from pathlib import Path; import demo_workspace as made; "
+     "made.fresh_workspace(Path(sys.argv[1]))", str(root / "flights")],
+    env=os.environ | {"PYTHONPATH": str(here.parent / "scripts")},
+    check=True,
+)  # fmt: skip
+# OpenMP's threads spin while they wait, which is slow where the browser wants the cores.
+os.environ["OMP_WAIT_POLICY"] = "passive"
 
 
 def clean_up() -> None:
     """Stop what the workspaces still run, then remove everything."""
-    for command in (["endpoints", "stop", "iris"], ["worker", "stop"]):
-        subprocess.run(
-            [sys.executable, "-m", "jupyter_mlops", *command], cwd=root / "iris", check=False, capture_output=True
-        )
+    for folder, endpoint in (("iris", "iris"), ("iris", "second"), ("flights", "flight-delay")):
+        for command in (["endpoints", "stop", endpoint], ["worker", "stop"]):
+            program = [sys.executable, "-m", "jupyter_mlops", *command]
+            subprocess.run(program, cwd=root / folder, check=False, capture_output=True)
     shutil.rmtree(tmp, ignore_errors=True)
 
 

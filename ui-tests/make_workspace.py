@@ -92,7 +92,7 @@ steps:
 
 FAILING = [
     new_code_cell("# All is well\nanswer = 42"),
-    new_code_cell("# Divide by nothing\nanswer / 0"),
+    new_code_cell("# Divide by nothing\nfrom pathlib import Path\n\nanswer / (1 if Path('mended').exists() else 0)"),
 ]
 
 

@@ -55,6 +55,27 @@ export class Lab {
     );
   }
 
+  /** Write a file below the server's root, as another program would. */
+  async writeFile(path: string, content: string): Promise<void> {
+    await this.page.evaluate(
+      async ([where, text]) => {
+        const { contents } = (window as any).jupyterapp.serviceManager;
+        await contents.save(where, {
+          type: 'file',
+          format: 'text',
+          content: text
+        });
+      },
+      [path, content] as const
+    );
+  }
+
+  async deleteFile(path: string): Promise<void> {
+    await this.page.evaluate(async where => {
+      await (window as any).jupyterapp.serviceManager.contents.delete(where);
+    }, path);
+  }
+
   async theme(theme: Theme): Promise<void> {
     await this.execute('apputils:change-theme', { theme });
     await this.page

@@ -36,6 +36,14 @@ test('a failing cell is shown with its error and its notebook', async ({
   await expect(page.locator('.jp-NotebookPanel:visible')).toContainText(
     'ZeroDivisionError'
   );
+
+  // What was wrong is put right, and the run goes on.
+  await lab.writeFile('iris/mended', '');
+  await page.locator('.lm-TabBar-tab', { hasText: 'failing' }).first().click();
+  await pipelines.runPage.getByRole('button', { name: 'Resume' }).click();
+  await expect(pipelines.status).toHaveText('Succeeded', { timeout: 90_000 });
+  await expect(step.getByRole('alert')).toHaveCount(0);
+  await lab.deleteFile('iris/mended');
 });
 
 test('a run is cancelled', async ({ page }) => {
@@ -51,6 +59,30 @@ test('a run is cancelled', async ({ page }) => {
   await expect(
     pipelines.runPage.getByRole('button', { name: 'Resume' })
   ).toBeVisible();
+});
+
+test('a version is deployed from its card, stopped and deleted', async ({
+  page
+}) => {
+  const lab = new Lab(page);
+  await lab.open('iris');
+  const panel = await lab.panel('models');
+  await panel.getByRole('button', { name: /^iris.*version/ }).click();
+  const model = lab.front.getByRole('article', { name: 'Model iris' });
+  await model.getByRole('button', { name: 'Deploy…' }).first().click();
+  await lab.dialog.getByRole('textbox').fill('second');
+  await lab.screenshots('deploy-dialog');
+  await lab.dialog.getByRole('button', { name: 'Deploy' }).click();
+
+  const endpoint = lab.front.getByRole('article', { name: 'Endpoint second' });
+  const status = endpoint.locator('header .jp-mlops-Status');
+  await expect(status).toHaveText('Ready', { timeout: 60_000 });
+  await expect(panel).toContainText('second');
+  await endpoint.getByRole('button', { name: 'Stop' }).click();
+  await expect(status).toHaveText('Stopped', { timeout: 30_000 });
+  await endpoint.getByRole('button', { name: 'Delete' }).click();
+  await lab.dialog.getByRole('button', { name: 'Delete' }).click();
+  await expect(panel.getByRole('button', { name: /^second/ })).toHaveCount(0);
 });
 
 test('a notebook runs as a job from its context menu', async ({ page }) => {

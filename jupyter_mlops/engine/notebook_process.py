@@ -159,7 +159,7 @@ class Execution:
                 index=index,
                 cell_id=cell.get("id", ""),
                 source_hash=cell_source.source_hash(cell.source),
-                title=cell_source.title(cell.source),
+                title=_("Parameters of this run") if _is_injected(cell) else cell_source.title(cell.source),
             )
             for index, cell in enumerate(cells)
             if runs(cell)
@@ -314,6 +314,11 @@ def main(argv: list[str]) -> int:
         log.error("The result could not be written: %s", error)
         return EXIT_NO_RESULT
     return 0
+
+
+def _is_injected(cell: Any) -> bool:
+    """Whether papermill put the cell there, below the notebook's own parameters."""
+    return "injected-parameters" in cell.metadata.get("tags", [])
 
 
 def _execute(attempt: Attempt) -> AttemptResult:

@@ -121,7 +121,7 @@ def test_a_notebook_runs_in_its_folder_with_its_parameters_and_context(
     assert (result.outcome, result.error) == ("succeeded", None)
     assert [(cell.index, cell.title, cell.status) for cell in result.cells] == [
         (0, ":parameters", "succeeded"),
-        (1, "Parameters", "succeeded"),
+        (1, "Parameters of this run", "succeeded"),
         (2, "import os", "succeeded"),
         (3, "for key in sorted(os.environ):", "succeeded"),
         (4, "Fails on purpose", "succeeded"),

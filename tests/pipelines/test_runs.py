@@ -79,7 +79,7 @@ steps:
     train = pipelines.service.step(run.id, "train")
     assert [(cell.index, cell.title, cell.status) for cell in train.cells] == [
         (0, ":parameters", "succeeded"),
-        (1, "Parameters", "succeeded"),
+        (1, "Parameters of this run", "succeeded"),
         (2, "import mlflow, jupyter_mlops as mlops", "succeeded"),
         (3, "with mlflow.start_run(run_name='fit'): mlflow.log_param('alpha', alpha)", "succeeded"),
         (4, "mlops.outputs['model'] = {'rows': len(mlops.inputs['data']), 'alpha': alpha}", "succeeded"),

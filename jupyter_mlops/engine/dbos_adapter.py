@@ -19,13 +19,13 @@ from sqlalchemy.exc import DBAPIError
 from ..errors import (
     CancelledError,
     ConflictError,
-    MissingExtraError,
     NotFoundError,
     WorkflowError,
     from_database_error,
 )
 from ..i18n import gettext as _
 from ..schema import Status
+from ..store.server import server_engine
 from . import codec, durable
 from .settings import BUSY_TIMEOUT_MS, Settings
 
@@ -247,10 +247,7 @@ class Client:
 
 def _engine(settings: Settings) -> Engine:
     if settings.file is None:
-        try:
-            return create_engine(settings.url, pool_pre_ping=True, pool_size=20, max_overflow=20)
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("postgres", _("A PostgreSQL database")) from error
+        return server_engine(settings.url, pool_pre_ping=True, pool_size=20, max_overflow=20)
     # As many connections as threads ask for: a pool that runs dry would stop the workflows that fill it.
     engine = create_engine(settings.url, pool_size=5, max_overflow=-1, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
 

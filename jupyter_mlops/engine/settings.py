@@ -91,10 +91,12 @@ _COUNT = "SELECT count(*) FROM {schema}workflow_status WHERE status IN ('ENQUEUE
 
 
 def _count_on_server(found: Settings) -> int:
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import text
     from sqlalchemy.exc import DBAPIError
 
-    engine = create_engine(found.url)
+    from ..store.server import server_engine
+
+    engine = server_engine(found.url)
     try:
         with engine.connect() as connection:
             if not connection.execute(text("SELECT to_regclass('dbos.workflow_status')")).scalar():

@@ -14,10 +14,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
-from ..errors import MissingExtraError, StoreError, from_database_error, from_os_error
+from ..errors import from_database_error, from_os_error
 from ..i18n import gettext as _
 from ..workspace import Workspace
 from . import migrate
+from .server import server_engine
 
 #: How long a writer waits for another writer, milliseconds.
 BUSY_TIMEOUT_MS = 10_000
@@ -116,15 +117,7 @@ class Database:
             # with "locked" however long the busy timeout is. BEGIN IMMEDIATE waits its turn instead.
             event.listen(engine, "begin", _begin_sqlite)
             return engine
-        if self.url.get_backend_name() != "postgresql":
-            raise StoreError(
-                _("The database {url} is of a kind that is not supported.").format(url=self.where),
-                next=_("Use SQLite (leave [store] url empty) or postgresql+psycopg://…"),
-            )
-        try:
-            return create_engine(self.url, pool_pre_ping=True)
-        except ModuleNotFoundError as error:
-            raise MissingExtraError("postgres", _("A PostgreSQL database")) from error
+        return server_engine(self.url, pool_pre_ping=True)
 
     def _file_mark(self) -> tuple[int, int] | None:
         """Return what tells the SQLite file from another of its name; None for other databases and missing files."""

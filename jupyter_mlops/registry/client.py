@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConflictError, InvalidInputError, MlopsError, NotFoundError, from_database_error
 from ..i18n import gettext as _
+from ..tracking import reach
 from ..workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def client(workspace: Workspace) -> MlflowClient:
     from mlflow import MlflowClient
 
     uri = workspace.tracking_uri
+    reach.check(uri)
     with in_words(_("open the model registry")):
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConflictError, InvalidInputError, MlopsError, NotFoundError, StoreError, from_database_error
 from ..i18n import gettext as _
 from ..workspace import Workspace
+from . import reach
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,6 +32,7 @@ def open_client(workspace: Workspace) -> MlflowClient:
         from mlflow import MlflowClient
 
         uri = workspace.tracking_uri
+        reach.check(uri)
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

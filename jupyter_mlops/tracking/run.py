@@ -14,7 +14,7 @@ from ..lineage.service import LineageService
 from ..lineage.types import Edge, Node
 from ..versioning.service import VersioningService
 from ..workspace import Workspace
-from . import environment
+from . import environment, reach
 from .client import keep_to_itself, mlflow_errors
 from .origin import ERROR_LIMIT, TAG_ERROR, pipeline_snapshot
 from .runs import unbounded
@@ -122,8 +122,10 @@ def run(
     Raises
     ------
     NotAWorkspaceError : outside a workspace.
+    StoreError : the tracking store can't be used.
     """
     here = context.current()
+    reach.check(here.workspace.tracking_uri)
     keep_to_itself()
     import mlflow
 

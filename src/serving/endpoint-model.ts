@@ -51,13 +51,10 @@ export class EndpointModel implements IDisposable {
   }
 
   async predict(body: PredictRequest): Promise<Prediction> {
-    return this.workspace.client.post(
-      '/serving/endpoints/{endpoint}/predict',
-      {
-        path: { endpoint: this.name },
-        body
-      }
-    );
+    return this.workspace.client.post('/serving/endpoints/{endpoint}/predict', {
+      path: { endpoint: this.name },
+      body
+    });
   }
 
   /**

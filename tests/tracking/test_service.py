@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlops.context import TAG_ATTEMPT, TAG_NOTEBOOK, TAG_PIPELINE_RUN, TAG_STEP
-from jupyter_mlops.errors import ConflictError, InvalidInputError, MlopsError, NotFoundError, PathError
+from jupyter_mlops.errors import ConflictError, InvalidInputError, NotFoundError, PathError
 from jupyter_mlops.tracking.liveness import TAG_PROCESS, has_ended, this_process
 from jupyter_mlops.tracking.service import TrackingService, default_experiment
 from jupyter_mlops.tracking.types import MetricQuery, RunQuery
@@ -383,11 +383,3 @@ def test_the_workspaces_experiment(tmp_path: Path) -> None:
     assert default_experiment(workspace) == "My flights"
     (workspace.root / "mlops.toml").write_text('[tracking]\nexperiment = "delays"\n')
     assert default_experiment(Workspace(workspace.root)) == "delays"
-
-
-def test_a_tracking_server_that_does_not_answer(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    (workspace.root / "mlops.toml").write_text('[tracking]\nuri = "http://127.0.0.1:9"\n')
-    with pytest.raises(MlopsError) as raised:
-        TrackingService(Workspace(workspace.root)).runs(RunQuery())
-    assert raised.value.code == "store-unavailable"

@@ -242,7 +242,8 @@ def _heading(text: str) -> None:
 
 def open_lab(workspace: Workspace) -> NoReturn:
     """Become JupyterLab, opened on the workspace."""
-    print(f"\nOpening JupyterLab on {shown(workspace.root)}; end it with Ctrl-C. The endpoint goes on answering.")
+    stays = " The endpoint goes on answering." if ServingService(workspace).endpoints() else ""
+    print(f"\nOpening JupyterLab on {shown(workspace.root)}; end it with Ctrl-C.{stays}")
     sys.stdout.flush()
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     os.chdir(workspace.root)

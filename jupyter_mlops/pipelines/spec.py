@@ -5,7 +5,6 @@ Every problem is reported at once, with line, column and a way to mend it; a fil
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -19,7 +18,7 @@ from .graph import cycles, in_order
 from .notebook_parameters import parameters_of
 from .parameter_types import TYPES, fits, type_of
 from .types import ParameterSpec, PipelineDocument, PipelineSpec, Problem, StepSpec
-from .yaml_positions import MAX_BYTES, Entry, Located, Place, kind_of, load
+from .yaml_positions import MAX_BYTES, Entry, Located, Place, kind_of, load, texts
 
 MAX_STEPS = 1000
 _TOP_KEYS = ("name", "description", "parameters", "steps")
@@ -363,14 +362,14 @@ class _Reader:
             )
 
     def _no_expressions(self, node: Located, what: str) -> None:
-        for place, text in _texts(node):
+        for place, text in texts(node):
             if "${{" in text:
                 self._say(
                     place, _("No expression is possible in {what}.").format(what=what), _("Write the value itself.")
                 )
 
     def _check_expressions(self, node: Located) -> None:
-        for place, text in _texts(node):
+        for place, text in texts(node):
             for written, reference in expressions.references(text):
                 if reference is None:
                     self._say(
@@ -390,14 +389,3 @@ class _Reader:
                         _("The pipeline has no parameter '{name}'.").format(name=reference.name),
                         _("Add it to the pipeline's `parameters:`."),
                     )
-
-
-def _texts(node: Located) -> Iterator[tuple[Place, str]]:
-    if isinstance(node.value, str):
-        yield node.place, node.value
-    elif isinstance(node.value, dict):
-        for entry in node.value.values():
-            yield from _texts(entry.value)
-    elif isinstance(node.value, list):
-        for item in node.value:
-            yield from _texts(item)

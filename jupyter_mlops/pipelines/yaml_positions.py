@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,3 +171,15 @@ class _Builder:
         )
         self.problems.append(place.problem(message, _('Put it in quotes: "{text}"').format(text=node.value)))
         return str(node.value)
+
+
+def texts(node: Located) -> Iterator[tuple[Place, str]]:
+    """Yield every text value at or below a node, with its place."""
+    if isinstance(node.value, str):
+        yield node.place, node.value
+    elif isinstance(node.value, dict):
+        for entry in node.value.values():
+            yield from texts(entry.value)
+    elif isinstance(node.value, list):
+        for item in node.value:
+            yield from texts(item)

@@ -61,6 +61,10 @@ export class Pages {
       page.title.icon = options.icon;
       page.title.closable = true;
       this.app.shell.add(page, 'main');
+      if (!page.parent) {
+        // Notebook 7 has room for its notebook alone there.
+        this.app.shell.add(page, 'down');
+      }
       void this.tracker.add(page);
     }
     this.app.shell.activateById(page.id);

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConflictError, InvalidInputError, MlopsError, NotFoundError, from_database_error
 from ..i18n import gettext as _
-from ..tracking import reach
+from ..store import reach
 from ..workspace import Workspace
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConflictError, InvalidInputError, MlopsError, NotFoundError, StoreError, from_database_error
 from ..i18n import gettext as _
+from ..store import reach
 from ..workspace import Workspace
-from . import reach
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -12,9 +12,10 @@ from ..errors import MlopsError
 from ..i18n import gettext as _
 from ..lineage.service import LineageService
 from ..lineage.types import Edge, Node
+from ..store import reach
 from ..versioning.service import VersioningService
 from ..workspace import Workspace
-from . import environment, reach
+from . import environment
 from .client import keep_to_itself, mlflow_errors
 from .origin import ERROR_LIMIT, TAG_ERROR, pipeline_snapshot
 from .runs import unbounded

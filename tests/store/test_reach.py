@@ -10,7 +10,7 @@ import pytest
 import jupyter_mlops as mlops
 from jupyter_mlops.errors import MissingExtraError, StoreError
 from jupyter_mlops.registry.service import RegistryService
-from jupyter_mlops.tracking import reach
+from jupyter_mlops.store import reach
 from jupyter_mlops.tracking.service import TrackingService
 from jupyter_mlops.tracking.types import RunQuery
 from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace

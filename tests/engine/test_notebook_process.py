@@ -272,8 +272,9 @@ def test_a_kernel_that_heeds_nothing_is_killed(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(kernel_control, "INTERRUPT_GRACE", 0.3)
     monkeypatch.setattr(kernel_control, "TERMINATE_GRACE", 0.3)
     stubborn = (
-        "import signal, time, sys\n"
-        "for n in (signal.SIGINT, signal.SIGTERM): signal.signal(n, lambda number, f: print(number, flush=True))\n"
+        "import os, signal, time\n"
+        # Not print(): the second signal may come while the first is being written.
+        "for n in (signal.SIGINT, signal.SIGTERM): signal.signal(n, lambda number, f: os.write(1, b'%d\\n' % number))\n"
         "print('ready', flush=True)\n"
         "while True: time.sleep(1)"
     )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import time
 import urllib.request
 from urllib.parse import urlsplit
 
+from ..context import STEP_VARIABLE
 from ..errors import MissingExtraError, StoreError
 from ..i18n import gettext as _
 
 #: How long a server may take to accept a connection, seconds.
 CONNECT_SECONDS = 5.0
+#: How long a step of a pipeline, which nobody waits for, tries again: a server that is restarted must not fail it.
+STEP_PATIENCE = 60.0
+_PAUSE = 1.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 #: Module of a database driver → our extra that installs it.
 _EXTRAS = {"psycopg": "postgres", "pymysql": "mysql"}
@@ -61,13 +67,19 @@ def _database(uri: str, kind: str) -> tuple[str | None, int | None]:
 
 
 def _connect(host: str, port: int) -> None:
-    try:
-        socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
-    except (OSError, UnicodeError) as error:
-        why = _("{host} does not answer on port {port}: {error}.").format(
-            host=host, port=port, error=getattr(error, "strerror", None) or error
-        )
-        raise _unusable(why, _("Start the server, or correct [tracking] uri in mlops.toml.")) from error
+    end = time.monotonic() + (STEP_PATIENCE if os.environ.get(STEP_VARIABLE) else 0.0)
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
+            return
+        except (OSError, UnicodeError) as error:
+            if time.monotonic() + _PAUSE < end:
+                time.sleep(_PAUSE)
+                continue
+            why = _("{host} does not answer on port {port}: {error}.").format(
+                host=host, port=port, error=getattr(error, "strerror", None) or error
+            )
+            raise _unusable(why, _("Start the server, or correct [tracking] uri in mlops.toml.")) from error
 
 
 def _unusable(why: str, next_: str = "") -> StoreError:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import jupyter_mlops as mlops
+from jupyter_mlops.context import STEP_VARIABLE
 from jupyter_mlops.errors import MissingExtraError, StoreError
 from jupyter_mlops.registry.service import RegistryService
 from jupyter_mlops.store import reach
 from jupyter_mlops.tracking.service import TrackingService
 from jupyter_mlops.tracking.types import RunQuery
 from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
+from tests.servers import free_port
 
 NOBODY = "127.0.0.1:9"
 
@@ -76,3 +80,27 @@ def test_a_store_without_a_server_is_not_looked_at(uri: str) -> None:
 def test_a_server_behind_a_proxy_is_not_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("http_proxy", "http://proxy.example.org:3128")
     reach.check("http://mlflow.invalid")
+
+
+def test_a_step_waits_for_a_server_that_is_restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STEP_VARIABLE, "train")
+    port = free_port()
+    server = socket.socket()
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+    def start() -> None:
+        server.bind(("127.0.0.1", port))
+        server.listen()
+
+    timer = threading.Timer(0.5, start)
+    timer.start()
+    with server:
+        reach.check(f"http://127.0.0.1:{port}")
+        timer.join()
+
+
+def test_a_step_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(STEP_VARIABLE, "train")
+    monkeypatch.setattr(reach, "STEP_PATIENCE", 1.5)
+    with pytest.raises(StoreError):
+        reach.check(f"http://{NOBODY}")

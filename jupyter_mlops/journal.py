@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import from_os_error
-from ..i18n import gettext as _
+from .errors import from_os_error
+from .i18n import gettext as _
 
 _CHECKSUM = 8  # hexadecimal digits of a CRC-32, then a space
 
@@ -45,7 +45,7 @@ class Journal:
                 while os.write(file, line) < len(line):
                     pass
             except OSError as error:
-                raise from_os_error(error, _("write the journal of cells"), self.path) from error
+                raise from_os_error(error, _("write the journal"), self.path) from error
 
     def close(self) -> None:
         """Close the file; the next record opens it again."""
@@ -91,7 +91,7 @@ def read(path: Path) -> Contents:
     except FileNotFoundError:
         return found
     except OSError as error:
-        raise from_os_error(error, _("read the journal of cells"), path) from error
+        raise from_os_error(error, _("read the journal"), path) from error
     return found
 
 

@@ -1,4 +1,4 @@
-"""The journal of cells: whole records, whoever dies and whenever."""
+"""The append-only journal: whole records, whoever dies and whenever."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from jupyter_mlops.cells.journal import Journal, read
 from jupyter_mlops.errors import DiskFullError, MlopsError
+from jupyter_mlops.journal import Journal, read
 from tests.conftest import fill
 
 WRITER = """
 import sys
 from pathlib import Path
-from jupyter_mlops.cells.journal import Journal
+from jupyter_mlops.journal import Journal
 journal = Journal(Path(sys.argv[1]))
 for number in range(10**9):
     journal.append({"writer": sys.argv[2], "n": number, "source": "x" * (number * 37 % 5000)})

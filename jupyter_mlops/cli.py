@@ -24,11 +24,13 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("jupyter_mlops.pipelines.commands", "run", _("Run one notebook as a tracked job.")),
     "pipeline": ("jupyter_mlops.pipelines.commands", "pipeline", _("Run and watch pipelines.")),
     "runs": ("jupyter_mlops.tracking.commands", "runs", _("List and show tracked runs.")),
+    "history": ("jupyter_mlops.versioning.commands", "history", _("List and bring back versions of notebooks.")),
     "models": ("jupyter_mlops.registry.commands", "models", _("List and show registered models, move aliases.")),
     "serve": ("jupyter_mlops.serving.commands", "serve", _("Put a model version behind an endpoint.")),
     "endpoints": ("jupyter_mlops.serving.commands", "endpoints", _("List, show, stop and delete endpoints.")),
     "predict": ("jupyter_mlops.serving.commands", "predict", _("Ask an endpoint.")),
     "trace": ("jupyter_mlops.serving.commands", "trace", _("Show what led to a prediction, model version or run.")),
+    "recover": ("jupyter_mlops.engine.notebook_commands", "recover", _("Recover notebooks whose run was killed.")),
     "worker": ("jupyter_mlops.engine.commands", "worker", _("Run, start or stop the workspace's worker.")),
 }
 

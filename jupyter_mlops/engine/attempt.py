@@ -61,6 +61,12 @@ class AttemptRequest(Model):
     #: Seconds from the start of the process; 0: no limit.
     timeout_seconds: float = 0
     experiment: str = ""
+    #: IPython extensions that the kernel loads as it starts.
+    extensions: list[str] = Field(default_factory=list)
+    #: ``module:factory`` of who may skip or prepare cells (``engine.planning``); empty: nobody.
+    planner: str = ""
+    #: Environment variables for the kernel besides those that tell where it runs.
+    environment: dict[str, str] = Field(default_factory=dict)
 
 
 class CellRecord(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,15 @@ from .kernel_control import dies_with_parent
 _ARGUMENTS = ["--HistoryManager.hist_file=:memory:"]
 
 
-def start_kernel(name: str, cwd: Path) -> Any:
+def extension_arguments(extensions: Sequence[str]) -> list[str]:
+    """Return the arguments with which an IPython kernel loads extensions as it starts; a missing one is only logged."""
+    return [f"--IPKernelApp.extra_extensions={name}" for name in extensions]
+
+
+def start_kernel(name: str, cwd: Path, extensions: Sequence[str] = ()) -> Any:
     """Start a kernel bound to this process's life and return its ``AsyncKernelManager``.
+
+    ``extensions`` are names of IPython extensions; other kernels do without.
 
     Raises ``jupyter_client.kernelspec.NoSuchKernel`` where no kernel has that name, ``OSError`` where its program is
     missing. Call it from the thread that will execute the notebook: the manager belongs to its event loop.
@@ -25,7 +33,8 @@ def start_kernel(name: str, cwd: Path) -> Any:
     manager.client_class = CLIENT_CLASS
     if manager.has_trait("transport_encryption"):  # jupyter_client 8.9: where the kernel knows how, its sockets are
         manager.transport_encryption = "auto"  # encrypted; without, ipykernel warns at the head of each step's log
-    options: dict[str, Any] = {"cwd": str(cwd), "extra_arguments": _ARGUMENTS if manager.ipykernel else []}
+    arguments = [*_ARGUMENTS, *extension_arguments(extensions)] if manager.ipykernel else []
+    options: dict[str, Any] = {"cwd": str(cwd), "extra_arguments": arguments}
     prepare = dies_with_parent()
     if prepare is not None:
         options["preexec_fn"] = prepare

@@ -38,6 +38,39 @@ class CellOutputs:
         self._tail_size = 0
 
     @property
+    def outs(self) -> list[Any]:
+        """The cell's list of outputs."""
+        return self._outs
+
+    @property
+    def left_out(self) -> int:
+        """Characters that came and are not kept."""
+        return self._left_out
+
+    @property
+    def kept(self) -> int:
+        """Characters that are kept, about."""
+        return self._kept + self._tail_size
+
+    def state(self) -> dict[str, Any]:
+        """Return, as JSON values, what :meth:`resume` needs beside the outputs. Call :meth:`write` before."""
+        note = next((n for n, out in enumerate(self._outs) if out is self._note), None)
+        growing = self._stream is not None  # then it is the last output
+        tail = "".join(self._tail)
+        return {"kept": self._kept, "left_out": self._left_out, "note": note, "tail": tail, "growing": growing}
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go on where another one that had these outputs was."""
+        self.clear()
+        self._kept, self._left_out = state["kept"], state["left_out"]
+        if state["note"] is not None:
+            self._note = self._outs[state["note"]]
+            self._tail, self._tail_size = deque([state["tail"]]), len(state["tail"])
+        elif state["growing"]:
+            self._stream = self._outs[-1]
+            self._pieces = [self._stream["text"]]
+
+    @property
     def full(self) -> bool:
         """Whether the first half of the limit is used up."""
         return self._kept >= self._limit // 2

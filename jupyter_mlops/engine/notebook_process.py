@@ -26,6 +26,7 @@ from .death import oom_counts
 from .kernel_control import INTERRUPT_GRACE, TERMINATE_GRACE, Control, signal_group
 from .kernel_start import process_of, start_kernel
 from .notebook_file import read_notebook, without_unneeded_imports
+from .planning import load_planner
 from .processes import started_at
 
 log = logging.getLogger("jupyter_mlops.notebook")
@@ -97,7 +98,7 @@ class Execution:
 
     def _start_kernel(self, node: Any, folder: Path) -> Any:
         try:
-            kernel = start_kernel(node.metadata["kernelspec"]["name"], folder)
+            kernel = start_kernel(node.metadata["kernelspec"]["name"], folder, self.request.extensions)
         except Exception as error:
             raise self._cannot_start(error, node) from error
         process = process_of(kernel)
@@ -112,6 +113,8 @@ class Execution:
 
         from .notebook_execution import KernelDiedError, StoppedError
 
+        name = self.request.planner
+        planner = load_planner(name, self.workspace, self.request) if name else None
         try:
             papermill.execute_notebook(
                 node,
@@ -122,6 +125,7 @@ class Execution:
                 cwd=folder,
                 km=kernel,
                 save_to=self._output,
+                planner=planner,
                 reporter=self,
                 control=self.control,
             )
@@ -270,6 +274,7 @@ def set_surroundings(workspace: Workspace, request: AttemptRequest) -> None:
         attempt=request.attempt,
     )
     os.environ.update(context.environment())
+    os.environ.update(request.environment)
     os.environ["MLFLOW_TRACKING_URI"] = workspace.tracking_uri
     os.environ["MLFLOW_EXPERIMENT_NAME"] = request.experiment or workspace.config.tracking.experiment or workspace.name
 

@@ -15,6 +15,7 @@ class WorkspaceEngine:
 
     - A cell that was running when the kernel died or the time was up is marked failed, those after it stay pending;
       the default engine marks all of them completed.
+    - Outputs go to a journal as they arrive, so a killed execution loses none (:mod:`.output_recovery`).
     - The notebook is written to a temporary name and renamed, at a bounded rate, also while one cell runs for long.
     - What is kept of a cell's output is bounded, and fast output is not lost.
     """
@@ -30,10 +31,11 @@ class WorkspaceEngine:
         autosave_cell_every: float = 30,
         **kwargs: Any,
     ) -> Any:
-        """Execute ``nb`` and return it. Arguments as of papermill's engines, and two of ours.
+        """Execute ``nb`` and return it. Arguments as of papermill's engines, and some of ours.
 
         ``reporter`` hears of each cell (:class:`.notebook_execution.Reporter`); ``control`` can stop the execution
-        (:class:`.notebook_execution.Control`).
+        (:class:`.kernel_control.Control`); ``planner`` may skip or prepare cells (:class:`.planning.Planner`);
+        ``extensions`` names IPython extensions that the kernel loads as it starts.
         """
         from .notebook_execution import execute
 

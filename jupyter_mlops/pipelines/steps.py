@@ -21,6 +21,7 @@ from ..engine.attempt import Attempt, AttemptRequest, AttemptResult, InputConten
 from ..engine.codec import error_from_dict
 from ..engine.death import why
 from ..engine.kernel_control import INTERRUPT_GRACE, TERMINATE_GRACE
+from ..engine.output_recovery import recover
 from ..engine.processes import spawn_detached, terminate
 from ..errors import ConflictError, MlopsError, NotebookError, StoreError
 from ..i18n import gettext as _
@@ -244,7 +245,12 @@ def _give_up(attempt: Attempt) -> AttemptResult:
         next=_("It is tried again as often as 'attempts' in mlops.toml says."),
         details={"notebook": request.notebook, "step": request.step},
     )
-    written = (attempt.folder / request.output.rpartition("/")[2]).exists()
+    output = attempt.folder / request.output.rpartition("/")[2]
+    try:
+        recover(output)
+    except MlopsError as problem:  # what was last written is there all the same
+        log.warning("The outputs of %s could not be recovered: %s", request.notebook, problem)
+    written = output.exists()
     return AttemptResult(
         outcome="died",
         error=error_info(error),

@@ -20,6 +20,8 @@ from jupyter_mlops.engine import kernel_control
 from jupyter_mlops.engine.attempt import Attempt, AttemptRequest, AttemptResult
 from jupyter_mlops.engine.kernel_control import Control
 from jupyter_mlops.engine.notebook_process import EXIT_TAKEN
+from jupyter_mlops.engine.output_recovery import left_over
+from jupyter_mlops.pipelines.steps import collect
 from jupyter_mlops.store.database import database
 from jupyter_mlops.workspace import Workspace
 from tests.pipelines.notebooks import code, outputs_text, write_notebook
@@ -241,7 +243,13 @@ def test_a_killed_process_takes_its_kernel_along_and_leaves_what_was_printed(run
     kernel.wait(timeout=5)
     assert attempt.lock.holder() is None
     assert attempt.result() is None
-    assert "line 1\n" in outputs_text(output)
+    result = collect(attempt)  # as the worker does that finds the dead attempt
+    assert (result.outcome, result.output_notebook) == ("died", runner.workspace.relative(output))
+    assert left_over(attempt.folder) == []
+    text = outputs_text(output)
+    assert text.startswith("first\n")
+    assert "line 1\n" in text
+    assert "was killed while this cell was running" in text
 
 
 def test_a_locked_database_does_not_hold_up_the_cells(runner: Runner) -> None:

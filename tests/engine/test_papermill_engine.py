@@ -9,7 +9,7 @@ from typing import Any
 import papermill
 import pytest
 
-from jupyter_mlops.engine import notebook_execution
+from jupyter_mlops.engine import notebook_target
 from jupyter_mlops.engine.notebook_execution import KernelDiedError
 from jupyter_mlops.engine.papermill_engine import WorkspaceEngine
 from tests.pipelines.notebooks import outputs_text, write_notebook
@@ -90,15 +90,15 @@ def test_endless_output_is_bounded_and_says_so(tmp_path: Path) -> None:
 
 def test_the_notebook_is_written_at_a_bounded_rate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writes = []
-    real = notebook_execution.write_notebook
+    real = notebook_target.write_notebook
 
     def count(node: Any, path: str) -> None:
         writes.append(path)
         real(node, path)
 
-    monkeypatch.setattr(notebook_execution, "write_notebook", count)
+    monkeypatch.setattr(notebook_target, "write_notebook", count)
     out = execute(tmp_path, *["print('x' * 1_000_000)"] * 30)
 
     assert len(outputs_text(out)) >= 30_000_000
-    # papermill's engine writes at each start and end of a cell: 62 times. Ours: first, last, and every two seconds.
+    # papermill's engine writes at each start and end of a cell: 62 times. Ours: first, last, and every five seconds.
     assert 2 <= len(writes) <= 20

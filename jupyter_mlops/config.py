@@ -76,6 +76,17 @@ class VersioningSection(_Section):
 
     snapshots: bool = Field(True, description="Keep a git snapshot of the workspace for every tracked run.")
     max_file_mb: float = Field(10.0, gt=0, description="Files larger than this many MB stay out of snapshots.")
+    notebooks: bool = Field(True, description="Keep a version of each notebook when it is saved and when cells ran.")
+    notebook_max_mb: float = Field(50.0, gt=0, description="No versions of notebooks larger than this many MB.")
+    execution_interval_s: float = Field(
+        10.0,
+        ge=0,
+        description="While cells run, at most one version of a notebook in this many seconds; the last stays.",
+    )
+    keep_all_hours: float = Field(24.0, ge=0, description="Every version of a notebook is kept for this many hours.")
+    keep_hourly_days: float = Field(
+        30.0, ge=0, description="Then one for each hour, for this many days; after that one for each day."
+    )
 
 
 class EngineSection(_Section):

@@ -21,6 +21,7 @@ from .areas import PREFIX
 from .handler import MlopsHandler
 
 if TYPE_CHECKING:
+    from ..versioning.keeper import NotebookKeeper
     from ..workspace import Workspace
     from .changes import Changes
     from .dispatch import Answer, Dispatcher
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SCHEMAS = Path(__file__).parent / "events"
+#: Longest wait for the last versions of notebooks when the server stops, seconds.
+_LAST_VERSIONS_S = 5.0
 
 
 class MlopsExtension(ExtensionApp):
@@ -49,18 +52,34 @@ class MlopsExtension(ExtensionApp):
         self._loading = threading.Lock()
         self._changes: Changes | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._keeper: NotebookKeeper | None = None
         self.serverapp.event_logger.register_event_schema(_SCHEMAS / "change.v1.yaml")
+        self._hear_of_notebooks()
 
     def initialize_handlers(self) -> None:
         """Add the one handler."""
         self.handlers.append((f"/{PREFIX}(?:/.*)?", MlopsHandler, {"extension": self}))
 
     async def stop_extension(self) -> None:
-        """Stop watching; work that runs in threads is left to end."""
+        """Stop watching, keep what was saved last; work that runs in threads is left to end."""
         if self._changes is not None:
             await self._changes.stop()
+        if self._keeper is not None:
+            self.serverapp.event_logger.remove_handler(self._events)
+            await asyncio.to_thread(self._keeper.close, _LAST_VERSIONS_S)
         if self._executor is not None:
             self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _hear_of_notebooks(self) -> None:
+        """Keep a version of each notebook that is saved from now on."""
+        from ..versioning.keeper import NotebookKeeper
+        from .notebook_events import NotebookEvents
+
+        contents = self.serverapp.contents_manager
+        self._keeper = NotebookKeeper()
+        self._events = NotebookEvents(self._keeper, lambda path: self.server_root / path.strip("/"))
+        contents.register_post_save_hook(self._events.saved)
+        self.serverapp.event_logger.register_handler(self._events)
 
     @property
     def server_root(self) -> Path:
@@ -68,6 +87,13 @@ class MlopsExtension(ExtensionApp):
         return Path(self.serverapp.web_app.settings["server_root_dir"]).expanduser()
 
     # -- for the handler ---------------------------------------------------------------------------------------
+
+    def write_notebook(self, file: Path, content: bytes) -> None:
+        """Write a notebook's bytes through the contents manager. Blocks: call it in a thread."""
+        from .notebook_writer import NotebookWriter
+
+        assert self._loop is not None  # noqa: S101  # the request that asks for it came over it
+        NotebookWriter(self.serverapp.contents_manager, self.server_root, self._loop)(file, content)
 
     async def in_thread(self, function: Callable[[], T]) -> T:
         """Run ``function`` off the event loop."""

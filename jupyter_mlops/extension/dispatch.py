@@ -37,6 +37,8 @@ class Request:
     base_url: str
     #: Told of every workspace that a request is about.
     seen: Callable[[Workspace], None]
+    #: Writes a notebook's bytes through Jupyter's contents manager.
+    write_notebook: Callable[[Path, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,7 @@ class Dispatcher:
             server_root=request.server_root,
             user=request.user,
             seen=request.seen,
+            write_notebook=request.write_notebook,
             _workspace=workspace,
         )
         if route.resource in _ON_MLFLOW:

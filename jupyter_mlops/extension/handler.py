@@ -101,6 +101,7 @@ class MlopsHandler(APIHandler):
             server_root=self._extension.server_root,
             base_url=self.base_url,
             seen=self._extension.seen,
+            write_notebook=self._extension.write_notebook,
         )
         return await self._extension.in_thread(lambda: dispatcher.answer(match, request))
 

@@ -46,6 +46,8 @@ class Call:
     user: str
     #: To be told of a workspace that the answer is about: its changes are then pushed to the browser.
     seen: Callable[[Workspace], None] = lambda workspace: None
+    #: Writes a notebook's bytes through Jupyter's contents manager.
+    write_notebook: Callable[[Path, bytes], None] | None = None
     _workspace: Workspace | None = None
 
     @property

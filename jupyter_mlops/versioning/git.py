@@ -111,7 +111,7 @@ def program() -> str:
     if found is None:
         raise MissingProgramError(
             _("git is not installed."),
-            why=_("Snapshots and history of a workspace are kept by it."),
+            why=_("Snapshots of a workspace and versions of its notebooks are kept by it."),
             next=_("Install git (Debian: apt-get install git; macOS: xcode-select --install) and try again."),
             details={"program": "git"},
         )

@@ -1,4 +1,4 @@
-"""Git for a workspace: where it stands, and snapshots of its exact state.
+"""Git for a workspace: where it stands, snapshots of its exact state, and the versions of its notebooks.
 
 A snapshot is a commit under ``refs/mlops/<namespace>/<key>``. ``git push``, ``git branch`` and the log do not show it,
 ``git gc`` keeps it as long as its ref is there.
@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import cached_property
 from pathlib import PurePosixPath
+from typing import Any
 
 from ..errors import InvalidInputError, MissingProgramError, MlopsError, NotFoundError, PathError
 from ..i18n import gettext as _
 from ..workspace import Workspace
 from .git import Git, GitError
+from .keeper import NotebookKeeper
+from .notebook_history import NotebookHistory
 from .repository import Repository, is_commit, open_repository
 from .snapshots import IDENTITY, LEFT_OUT, take
-from .types import GitStatus, Snapshot, SnapshotFile
+from .types import Cause, GitStatus, NotebookVersion, Snapshot, SnapshotFile
 
-__all__ = ["GitError", "VersioningService"]
+__all__ = ["GitError", "NotebookHistory", "NotebookKeeper", "VersioningService"]
 
 #: Largest file that :meth:`VersioningService.text` returns, bytes.
 TEXT_LIMIT = 5_000_000
@@ -156,6 +160,28 @@ class VersioningService:
                 next=_("Read it with `git show {commit}:{path}`.").format(commit=commit[:12], path=path),
             ) from error
         return SnapshotFile(path=path, commit=commit, size=size, content=content)
+
+    # -- versions of notebooks ---------------------------------------------------------------------------------
+
+    @cached_property
+    def notebooks(self) -> NotebookHistory:
+        """The versions of the workspace's notebooks: list, compare, restore, name them."""
+        return NotebookHistory(self.workspace)
+
+    def keep_notebook(
+        self,
+        path: str,
+        *,
+        cause: Cause = "manual",
+        content: dict[str, Any] | None = None,
+        execution_id: str = "",
+        run_id: str = "",
+        name: str = "",
+    ) -> NotebookVersion:
+        """Keep a notebook as it is now and return the version that holds it; see :meth:`NotebookHistory.keep`."""
+        return self.notebooks.keep(
+            path, cause=cause, content=content, execution_id=execution_id, run_id=run_id, name=name
+        )
 
     # ----------------------------------------------------------------------------------------------------------
 

@@ -228,6 +228,147 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/versioning/notebooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The notebooks of which there are versions, also deleted ones. */
+        get: operations["get_kept_notebooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/versioning/notebook/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a notebook, newest first. */
+        get: operations["get_notebook_versions"];
+        put?: never;
+        /**
+         * Keep a notebook as it is now, or as the browser has it.
+         * @description Where nothing changed since the newest version, that one is the answer. A version from executions takes the place
+         *     of the one before it where that was made moments ago.
+         */
+        post: operations["keep_notebook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/versioning/notebook/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version of a notebook, by its id, the beginning of its id, or its name. */
+        get: operations["get_notebook_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/versioning/notebook/versions/{version}/text": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A notebook's file as it was, as text. */
+        get: operations["get_notebook_text"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/versioning/notebook/versions/{version}/name": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Give a version a name, or take it away. A version with a name stays for ever. */
+        put: operations["name_notebook_version"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/versioning/notebook/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How two versions of a notebook differ, or a version and the file, cell by cell. */
+        get: operations["get_notebook_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/versioning/notebook/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a version back into the notebook's file; what was there is kept as a version before. */
+        post: operations["restore_notebook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/versioning/notebook/copy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write a version as a new notebook beside the notebook. */
+        post: operations["copy_notebook_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/lineage/trace": {
         parameters: {
             query?: never;
@@ -573,6 +714,25 @@ export interface components {
         ArtifactList: {
             items: components["schemas"]["Artifact"][];
         };
+        /** @description A cell that is not the same in both. */
+        CellDiff: {
+            /** @enum {string} */
+            kind: "added" | "removed" | "changed" | "moved";
+            cell_type: string;
+            /** @description Place in the base, counted from 1; 0: not in it. */
+            base: number;
+            /** @description Place in the other, counted from 1; 0: not in it. */
+            other: number;
+            /** @description Changed lines of the source with some around them; empty: unchanged. */
+            lines: components["schemas"]["DiffLine"][];
+            outputs_changed: boolean;
+            /** @description Each output in a few words, as in the base. */
+            outputs_base: string[];
+            /** @description Each output in a few words, as in the other. */
+            outputs_other: string[];
+            /** @description Keys of the cell's metadata that differ. */
+            metadata: string[];
+        };
         /** @description One cell of a step's latest attempt. */
         CellProgress: {
             index: number;
@@ -582,6 +742,11 @@ export interface components {
             status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
             started_at: number | null;
             ended_at: number | null;
+        };
+        /** @description A version as a new notebook. */
+        CopiedNotebook: {
+            /** @description Workspace path of the copy, beside the notebook. */
+            path: string;
         };
         /** @description Put a model version behind an endpoint; where the endpoint exists, it moves to the new version. */
         DeployRequest: {
@@ -599,6 +764,15 @@ export interface components {
             status: "starting" | "ready" | "failed" | "stopped";
             error: components["schemas"]["ErrorInfo"] | null;
             created_at: number;
+        };
+        /** @description A line of a cell's source. */
+        DiffLine: {
+            /**
+             * @description Both, only the other, only the base; @: lines were left out.
+             * @enum {string}
+             */
+            op: " " | "+" | "-" | "@";
+            text: string;
         };
         /** @description All findings, in the order of the checks. */
         DoctorReport: {
@@ -744,6 +918,49 @@ export interface components {
              */
             name: string;
         };
+        /** @description Keep a notebook's state that is not in its file: what the browser shows after an execution. */
+        KeepRequest: {
+            /** @description Workspace path. */
+            path: string;
+            /**
+             * @description The notebook as JSON, format 4; null: the file as it is now.
+             * @default null
+             */
+            content: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @default execution
+             * @enum {string}
+             */
+            cause: "save" | "execution" | "manual";
+            /**
+             * @description Cell execution that led to it, where known.
+             * @default
+             */
+            execution_id: string;
+            /**
+             * @description Name of the version.
+             * @default
+             */
+            name: string;
+        };
+        /** @description A notebook of which there are versions. */
+        KeptNotebook: {
+            path: string;
+            /** @description False: it was deleted, and can be brought back. */
+            exists: boolean;
+            versions: number;
+            /** @description Id of the newest version. */
+            newest: string;
+            newest_at: number;
+        };
+        /** @description Notebooks of which there are versions, the latest changed first. */
+        KeptNotebookPage: {
+            items: components["schemas"]["KeptNotebook"][];
+            /** @default  */
+            next_page_token: string;
+        };
         /** @description The values of one metric, in order of step and time; thinned evenly where there are more than asked for. */
         MetricHistory: {
             key: string;
@@ -802,6 +1019,11 @@ export interface components {
             /** @description Endpoints where it answers now. */
             endpoints: string[];
         };
+        /** @description A version's new name. */
+        NameRequest: {
+            /** @description Empty: take the name away. */
+            name: string;
+        };
         /** @description A thing in the graph. Keys: a run id, `name/version`, `<pipeline run>/<step>`, a workspace path, a commit. */
         Node: {
             /** @enum {string} */
@@ -811,6 +1033,98 @@ export interface components {
             data: {
                 [key: string]: unknown;
             };
+        };
+        /** @description What is different from the version before, in numbers. Cells are counted from 1, in this version. */
+        NotebookChanges: {
+            /** @description Cells whose source changed, the first 20. */
+            edited: number[];
+            /** @default 0 */
+            edited_count: number;
+            /**
+             * @description Cells that are new.
+             * @default 0
+             */
+            added: number;
+            /**
+             * @description Cells that are gone.
+             * @default 0
+             */
+            removed: number;
+            /**
+             * @description Cells that stand elsewhere.
+             * @default 0
+             */
+            moved: number;
+            /**
+             * @description Cells of which only outputs changed.
+             * @default 0
+             */
+            outputs: number;
+            /**
+             * @description Not compared: one of the two can't be read, or is larger than 8 MB.
+             * @default false
+             */
+            unknown: boolean;
+        };
+        /** @description How two states of a notebook differ, cell by cell. */
+        NotebookDiff: {
+            path: string;
+            base: string;
+            /** @description Empty: the file as it is now. */
+            other: string;
+            /** @description In the order of the other. */
+            cells: components["schemas"]["CellDiff"][];
+            /** @description Cells that are equal in both. */
+            same: number;
+            /** @description Keys of the notebook's metadata that differ. */
+            metadata: string[];
+            /** @description There was more than is shown. */
+            truncated: boolean;
+        };
+        /** @description A version's content as text. */
+        NotebookText: {
+            path: string;
+            version: string;
+            /** @description Bytes. */
+            size: number;
+            content: string;
+        };
+        /** @description A notebook as it was, byte for byte. */
+        NotebookVersion: {
+            /** @description Sorts by time and never changes. */
+            id: string;
+            /** @description Workspace path that the notebook had then. */
+            path: string;
+            created_at: number;
+            /** @enum {string} */
+            cause: "save" | "execution" | "restore" | "open" | "rename" | "manual";
+            /** @description Bytes. */
+            size: number;
+            /** @description Given by a person; a version with a name is never thinned out. */
+            name: string;
+            /** @description Cell executions that led to it, where known; the last 100. */
+            execution_ids: string[];
+            /** @description Runs that it belongs to; then it is never thinned out. */
+            run_ids: string[];
+            /** @description For `restore`: the version that was brought back. */
+            restored_from: string;
+            /** @description Against the version before; null for the first. */
+            changes: components["schemas"]["NotebookChanges"] | null;
+            /** @description Name that git gives the content: equal contents have equal ones. */
+            digest: string;
+        };
+        /** @description Versions of one notebook, newest first. */
+        NotebookVersionPage: {
+            items: components["schemas"]["NotebookVersion"][];
+            /** @default  */
+            next_page_token: string;
+            path: string;
+            /** @description The notebook is there; false: it was deleted or moved by another program. */
+            exists: boolean;
+            /** @description Version that is equal to the file as it is now; empty: none is. */
+            current: string;
+            /** @description Why no versions of it are kept now, in words; empty: they are. */
+            not_kept: string;
         };
         /** @description A parameter of a pipeline. */
         ParameterSpec: {
@@ -954,6 +1268,21 @@ export interface components {
             /** @description Empty: it has no version. */
             latest_version: string;
             versions: number;
+        };
+        /** @description Bring a version back. */
+        RestoreRequest: {
+            /** @description Workspace path of the notebook. */
+            path: string;
+            /** @description Id of the version. */
+            version: string;
+        };
+        /** @description What a restore did. */
+        RestoredNotebook: {
+            path: string;
+            /** @description The new version, equal to the one that was brought back. */
+            version: components["schemas"]["NotebookVersion"];
+            /** @description Version that holds what was there before: restore it to undo. Empty: no file. */
+            before: string;
         };
         /** @description One run, whole. */
         RunDetail: {
@@ -1793,6 +2122,345 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_kept_notebooks: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Token of the page, from the answer before; empty: first page. */
+                page_token?: string;
+                /** @description Items on a page. */
+                max_results?: number;
+                /** @description Only those that are gone. */
+                deleted?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Notebooks of which there are versions, the latest changed first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptNotebookPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_notebook_versions: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Token of the page, from the answer before; empty: first page. */
+                page_token?: string;
+                /** @description Items on a page. */
+                max_results?: number;
+                /** @description Workspace path; the notebook may be deleted. */
+                path: string;
+                /** @description Text in the version's name or in the notebook as it was. */
+                search?: string;
+                /** @description Only these. */
+                cause?: "" | "save" | "execution" | "restore" | "open" | "rename" | "manual";
+                /** @description Only versions with a name. */
+                named?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Versions of one notebook, newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookVersionPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    keep_notebook: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeepRequest"];
+            };
+        };
+        responses: {
+            /** @description A notebook as it was, byte for byte. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookVersion"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_notebook_version: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Workspace path. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A notebook as it was, byte for byte. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookVersion"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_notebook_text: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Workspace path. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A version's content as text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookText"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    name_notebook_version: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Workspace path. */
+                path: string;
+            };
+            header?: never;
+            path: {
+                version: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NameRequest"];
+            };
+        };
+        responses: {
+            /** @description A notebook as it was, byte for byte. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookVersion"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_notebook_diff: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Workspace path. */
+                path: string;
+                /** @description Id of the earlier version. */
+                base: string;
+                /** @description The other one; empty: the file as it is now. */
+                other?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How two states of a notebook differ, cell by cell. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookDiff"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    restore_notebook: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreRequest"];
+            };
+        };
+        responses: {
+            /** @description What a restore did. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoredNotebook"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    copy_notebook_version: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreRequest"];
+            };
+        };
+        responses: {
+            /** @description A version as a new notebook. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CopiedNotebook"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
             501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];

@@ -10,7 +10,8 @@ export type Topic =
   | 'model'
   | 'endpoint'
   | 'worker'
-  | 'snapshot';
+  | 'snapshot'
+  | 'notebook';
 
 export type Action = 'created' | 'updated' | 'deleted' | 'progress';
 

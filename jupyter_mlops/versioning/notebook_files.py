@@ -1,0 +1,137 @@
+"""The notebook's file: which paths are notebooks of the workspace, reading and writing them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidInputError, NotFoundError, PathError, ReadOnlyError, from_os_error
+from ..i18n import gettext as _
+from ..workspace import STATE_NAME, Workspace
+
+#: Writes a notebook; may do so through a contents manager.
+Write = Callable[[Path, bytes], None]
+#: Folders whose notebooks are other programs' own.
+_NOT_OURS = {STATE_NAME, ".ipynb_checkpoints", ".git"}
+
+
+def notebook_path(workspace: Workspace, path: str) -> tuple[str, Path]:
+    """Return a notebook's workspace path and its file. Links within the workspace are followed: both names are one.
+
+    Raises :class:`PathError` for a path that leaves the workspace or is no notebook of a person's.
+    """
+    try:
+        file = workspace.resolve(path)
+        file.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # a name that is too long, links that go round in circles
+        raise PathError(_("{path} is not a file.").format(path=path[:200]), why=str(error)) from error
+    name = file.relative_to(workspace.root).as_posix()
+    if file.suffix.lower() != ".ipynb":
+        raise PathError(
+            _("{path} is not a notebook.").format(path=path),
+            why=_("Versions are kept of files whose name ends in .ipynb."),
+            details={"path": path},
+        )
+    if _NOT_OURS.intersection(name.split("/")[:-1]):
+        raise PathError(_("No versions are kept of {path}.").format(path=path), details={"path": path})
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise PathError(_("The notebook's name is not UTF-8."), next=_("Rename the file.")) from error
+    return name, file
+
+
+def read_notebook(file: Path, max_mb: float) -> bytes:
+    """Return the bytes of a notebook.
+
+    Raises :class:`NotFoundError` where it is gone, :class:`InvalidInputError` where it is larger than ``max_mb`` or no
+    regular file, :class:`ReadOnlyError` where it can't be read.
+    """
+    try:
+        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise from_os_error(error, _("read the notebook {name}").format(name=file.name), file) from error
+    found = os.fstat(opened)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(opened)
+        raise InvalidInputError(_("{name} is not a regular file.").format(name=file.name))
+    with os.fdopen(opened, "rb") as source:
+        check_size(file.name, found.st_size, max_mb)
+        return source.read()
+
+
+def check_size(name: str, size: int, max_mb: float) -> None:
+    """Raise :class:`InvalidInputError` for a notebook of which no versions are kept because of its size."""
+    if size > max_mb * 1e6:
+        raise InvalidInputError(
+            _("{name} is too large for versions: {size:.1f} MB.").format(name=name, size=size / 1e6),
+            why=_("The limit is {limit:g} MB.").format(limit=max_mb),
+            next=_("Clear large outputs, or set [versioning] notebook_max_mb."),
+            details={"size": size},
+        )
+
+
+def write_notebook(file: Path, content: bytes) -> None:
+    """Write a notebook's bytes, whole or not at all; its folder is made where it is gone.
+
+    Raises :class:`ReadOnlyError`, :class:`DiskFullError`, or what else the disk says.
+    """
+    check_writable(file)
+    temporary = file.with_name(f".~{file.name[:200]}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+            if file.exists():
+                os.fchmod(out.fileno(), stat.S_IMODE(file.stat().st_mode))
+        temporary.replace(file)
+    except OSError as error:
+        raise from_os_error(error, _("write the notebook {name}").format(name=file.name), file) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check_writable(file: Path) -> None:
+    """Raise :class:`ReadOnlyError` for a notebook marked as read-only: a rename would replace it all the same."""
+    if file.exists() and (not file.stat().st_mode & 0o222 or not os.access(file, os.W_OK)):
+        raise ReadOnlyError(
+            _("{name} is read-only.").format(name=file.name),
+            next=_("Make the file writable, or open the version as a copy."),
+            details={"path": str(file)},
+        )
+
+
+def copy_file(file: Path, at: float) -> Path:
+    """Return a free name beside a notebook for its state of the time ``at`` (shown as local time)."""
+    base = f"{file.stem} ({time.strftime('%Y-%m-%d %H.%M.%S', time.localtime(at))})"
+    for number in range(1, 1000):
+        found = file.with_name(f"{base}{f' {number}' if number > 1 else ''}{file.suffix}")
+        if not found.exists():
+            return found
+    raise NotFoundError(_("There is no free name for a copy of {name}.").format(name=file.name))
+
+
+def as_saved(content: dict[str, Any]) -> bytes:
+    """Return the bytes that Jupyter writes when it saves this notebook.
+
+    Raises :class:`InvalidInputError` for what is not a notebook of format 4.
+    """
+    import nbformat
+
+    if content.get("nbformat") != 4 or not isinstance(content.get("cells"), list):
+        raise InvalidInputError(
+            _("The content is not a notebook."), why=_("Format 4 with a list of cells is expected.")
+        )
+    try:
+        notebook = nbformat.from_dict(content)
+        # The contents manager writes no less where the notebook is not valid: the file is the user's.
+        text = str(nbformat.writes(notebook, version=nbformat.NO_CONVERT, capture_validation_error={}))
+        return (text if text.endswith("\n") else text + "\n").encode()
+    except Exception as error:  # whatever nbformat stumbles over in a malformed cell
+        raise InvalidInputError(_("The content is not a notebook."), why=f"{type(error).__name__}: {error}") from error

@@ -1,0 +1,207 @@
+"""The repository in which versions of notebooks are kept: a bare one of our own, ``.mlops/notebooks.git``.
+
+Each version is a commit of one file, under a ref of its own: ``refs/mlops/notebooks/<notebook>/<version>``. So a
+version's id never changes, taking one away rewrites no other, and one command moves all versions of a renamed
+notebook. Commits have no parents: the order is that of the versions' ids.
+
+Writers hold a lock, so the repository can be packed and pruned by ourselves: git's own grace period for unreachable
+objects is not needed.
+"""
+
+from __future__ import annotations
+
+import calendar
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+
+from ..errors import from_os_error
+from ..i18n import gettext as _
+from ..workspace import Workspace
+from .git import SLOW_S, Git
+from .snapshots import IDENTITY
+
+FOLDER = "notebooks.git"
+_ROOT = "refs/mlops/notebooks"
+#: Git may need this long to compress a large notebook or to pack the repository, seconds.
+_PACK_S = 600.0
+#: Loose objects are packed when there are about this many.
+_PACK_ABOVE = 600
+
+
+class NotebookRepository:
+    """Plumbing of the repository; what the commits mean is the business of ``notebook_versions``."""
+
+    def __init__(self, workspace: Workspace):
+        self.folder = workspace.state / FOLDER
+        self._workspace = workspace
+        self._git = Git(workspace.root)
+        self._env = {
+            "GIT_DIR": str(self.folder),
+            # What the user configured (signing, filters, hash) is for the user's commits.
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_DEFAULT_HASH": "sha1",
+        }
+
+    @property
+    def exists(self) -> bool:
+        """Whether a version was ever kept."""
+        return (self.folder / "HEAD").is_file()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the lock (the system releases it if this process is killed); the repository is made where it is not."""
+        self._workspace.ensure_state()
+        try:
+            lock = os.open(self._workspace.state / f"{FOLDER}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise from_os_error(error, _("keep a version of a notebook"), self._workspace.state) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self.exists:
+                self._make()
+            yield
+        finally:
+            os.close(lock)
+
+    def _make(self) -> None:
+        """Make the repository under another name first: half a repository would be none for ever."""
+        new = self.folder.with_name(f"{FOLDER}.new")
+        try:
+            shutil.rmtree(new, ignore_errors=True)
+            new.mkdir(mode=0o700)
+            environment = {**self._env, "GIT_DIR": str(new)}
+            self._git.run("init", "--quiet", "--bare", "--template=", env=environment, timeout=SLOW_S)
+            new.rename(self.folder)
+        except OSError as error:
+            raise from_os_error(error, _("keep a version of a notebook"), self.folder) from error
+
+    def run(self, *arguments: str, given: bytes | None = None, timeout: float = SLOW_S) -> bytes:
+        """Run a git command in the repository."""
+        return self._git.run(*arguments, given=given, env=self._env, timeout=timeout)
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def refs(self, notebook: str = "") -> list[tuple[str, str, str]]:
+        """Return (notebook, version, commit) of each version, oldest first; of one notebook, or of all."""
+        if not self.exists:
+            return []
+        under = f"{_ROOT}/{notebook}" if notebook else _ROOT
+        listed = self.run("for-each-ref", "--format=%(refname) %(objectname)", f"{under}/").decode("ascii")
+        found = []
+        for line in listed.splitlines():
+            ref, commit = line.split(" ")
+            key, version = ref.removeprefix(f"{_ROOT}/").split("/")
+            found.append((key, version, commit))
+        return found
+
+    def messages(self, commits: Sequence[str]) -> dict[str, str]:
+        """Return the messages of commits by id; what is missing or damaged is left out."""
+        if not commits:
+            return {}
+        listed = "".join(f"{commit}\n" for commit in commits).encode("ascii")
+        out = self.run("cat-file", "--batch", given=listed)
+        found: dict[str, str] = {}
+        at = 0
+        while at < len(out):
+            end = out.index(b"\n", at)
+            header = out[at:end].split(b" ")
+            if len(header) != 3:  # "<id> missing"
+                at = end + 1
+                continue
+            size = int(header[2])
+            raw = out[end + 1 : end + 1 + size]
+            found[header[0].decode()] = raw.partition(b"\n\n")[2].decode("utf-8", "replace")
+            at = end + 1 + size + 1
+        return found
+
+    def blob(self, name: str) -> bytes:
+        """Return the content of a blob."""
+        return self.run("cat-file", "blob", name)
+
+    def containing(self, texts: Sequence[str], commits: Sequence[str]) -> set[str]:
+        """Return those of the commits whose notebook has one of ``texts`` in it, in any case."""
+        patterns = [part for text in texts for part in ("-e", text)]
+        found: set[str] = set()
+        for start in range(0, len(commits), 500):
+            some = commits[start : start + 500]
+            done = self._git.result(
+                *("grep", "--text", "--ignore-case", "--fixed-strings", "--files-with-matches", "-z"),
+                *patterns,
+                *some,
+                env=self._env,
+                timeout=SLOW_S,
+                accept=(0, 1),
+            )
+            found |= {each.split(b":", 1)[0].decode("ascii", "replace") for each in done.stdout.split(b"\0") if each}
+        return found
+
+    # -- writing (with the lock held) --------------------------------------------------------------------------
+
+    def write_blob(self, content: bytes) -> str:
+        """Store a content and return its name."""
+        return self.run("hash-object", "-w", "--stdin", given=content).decode().strip()
+
+    def write_commit(self, file_name: str, blob: str, message: str, at: float) -> str:
+        """Store a commit that holds one file; ``at`` in seconds since the epoch. Returns its id."""
+        entry = f"100644 blob {blob}\t".encode() + os.fsencode(file_name) + b"\0"
+        tree = self.run("mktree", "-z", given=entry).decode().strip()
+        who = f"{IDENTITY[0]} <{IDENTITY[1]}> {int(at)} +0000"
+        text = f"tree {tree}\nauthor {who}\ncommitter {who}\n\n{message}"
+        return self.run("hash-object", "-w", "-t", "commit", "--stdin", given=text.encode()).decode().strip()
+
+    def update(
+        self, notebook: str, *, keep: Sequence[tuple[str, str]] = (), drop: Sequence[str] = (), moved_from: str = ""
+    ) -> None:
+        """Point versions at commits (``keep``: version, commit) and take others away, all or nothing.
+
+        With ``moved_from`` the dropped versions are those of that notebook.
+        """
+        lines = [f"update {_ROOT}/{notebook}/{version}\0{commit}\0\0" for version, commit in keep]
+        lines += [f"delete {_ROOT}/{moved_from or notebook}/{version}\0\0" for version in drop]
+        if lines:
+            self.run("update-ref", "-z", "--stdin", given="".join(lines).encode())
+
+    def pack(self, *, prune: bool = False) -> None:
+        """Pack what lies loose, where that is much; with ``prune``, drop what no version holds any more."""
+        if prune:
+            self.run("pack-refs", "--all")
+            self.run("-c", "gc.reflogExpire=now", "gc", "--quiet", "--prune=now", timeout=_PACK_S)
+        elif self._loose() > _PACK_ABOVE:
+            self.run("pack-refs", "--all")
+            self.run("repack", "-d", "-q", timeout=_PACK_S)
+
+    def _loose(self) -> int:
+        """Return about how many objects lie loose (as git itself does: from one of the 256 folders)."""
+        try:
+            return 256 * sum(1 for _entry in os.scandir(self.folder / "objects" / "17"))
+        except FileNotFoundError:
+            return 0
+
+
+def notebook_key(path: str) -> str:
+    """Return the name of a notebook's folder of refs. ``path``: workspace path."""
+    return hashlib.blake2b(path.encode(), digest_size=16).hexdigest()
+
+
+def blob_name(content: bytes) -> str:
+    """Return the name that git gives a content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def new_version_id(after: str = "") -> str:
+    """Return the id of a version made now (UTC, to the microsecond): ids sort by time, even if the clock goes back."""
+    now = time.time_ns() // 1000
+    if after:
+        now = max(now, _microseconds(after) + 1)
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now // 1_000_000))}-{now % 1_000_000:06d}"
+
+
+def _microseconds(version: str) -> int:
+    day, clock, fraction = version.split("-")
+    return calendar.timegm(time.strptime(day + clock, "%Y%m%d%H%M%S")) * 1_000_000 + int(fraction)

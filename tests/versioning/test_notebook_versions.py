@@ -1,0 +1,665 @@
+"""Versions of notebooks: with the real git, on real files, in every state that people leave them in."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from jupyter_mlops.errors import InvalidInputError, MissingProgramError, NotFoundError, PathError, ReadOnlyError
+from jupyter_mlops.store.database import database
+from jupyter_mlops.store.outbox import since
+from jupyter_mlops.versioning.notebook_history import NotebookHistory
+from jupyter_mlops.versioning.service import VersioningService
+from jupyter_mlops.versioning.types import (
+    KeptNotebookQuery,
+    NotebookDiffQuery,
+    NotebookVersion,
+    NotebookVersionQuery,
+)
+from jupyter_mlops.workspace import Workspace
+
+from .conftest import Repo
+from .notebooks import cell, notebook, plain
+
+PATH = "train.ipynb"
+
+
+@pytest.fixture
+def history(workspace: Workspace) -> NotebookHistory:
+    """Versions in a workspace that is in no repository of the user's."""
+    return VersioningService(workspace).notebooks
+
+
+def configure(workspace: Workspace, text: str) -> NotebookHistory:
+    (workspace.root / "mlops.toml").write_text(f"[versioning]\n{text}\n")
+    return NotebookHistory(Workspace(workspace.root))
+
+
+def save(history: NotebookHistory, content: bytes, path: str = PATH, **options: Any) -> NotebookVersion:
+    file = history.workspace.root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
+    return history.keep(path, cause=options.pop("cause", "save"), **options)
+
+
+def listed(history: NotebookHistory, path: str = PATH, **query: Any) -> list[NotebookVersion]:
+    return history.versions(NotebookVersionQuery(path=path, **query)).items
+
+
+# -- keeping -------------------------------------------------------------------------------------------------------
+
+
+def test_each_save_is_a_version_byte_for_byte(history: NotebookHistory) -> None:
+    contents = [plain("x = 1"), plain("x = 2"), plain("x = 2", "y = x")]
+    versions = [save(history, content) for content in contents]
+    assert [history.content(PATH, version.id) for version in versions] == contents
+    page = history.versions(NotebookVersionQuery(path=PATH))
+    assert page.items == versions[::-1]
+    assert (page.exists, page.current, page.not_kept) == (True, versions[-1].id, "")
+    assert [version.size for version in versions] == [len(content) for content in contents]
+    assert [each.changes and (each.changes.edited, each.changes.added) for each in versions] == [
+        None,
+        ([1], 0),
+        ([], 1),
+    ]
+
+
+def test_nothing_changed_is_no_version(history: NotebookHistory) -> None:
+    first = save(history, plain("x = 1"))
+    assert save(history, plain("x = 1")) == first
+    assert history.keep(PATH) == first
+    assert listed(history) == [first]
+    # A state that comes back later is one again.
+    save(history, plain("x = 2"))
+    assert save(history, plain("x = 1")).id != first.id
+    assert len(listed(history)) == 3
+
+
+def test_git_itself_can_read_a_version(history: NotebookHistory) -> None:
+    content = plain("x = 1")
+    version = save(history, content, "deep/er/a b.ipynb")
+    folder = history.workspace.state / "notebooks.git"
+    git = ["git", f"--git-dir={folder}"]
+    refs = subprocess.run([*git, "for-each-ref", "--format=%(refname)"], capture_output=True, text=True, check=True)
+    (ref,) = refs.stdout.split()
+    assert ref.startswith("refs/mlops/notebooks/") and ref.endswith(f"/{version.id}")
+    shown = subprocess.run([*git, "show", f"{ref}:a b.ipynb"], capture_output=True, check=True)
+    assert shown.stdout == content
+    subprocess.run([*git, "fsck", "--strict"], capture_output=True, check=True)
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_users_repository_is_not_touched(workspace: Workspace, repo: Repo) -> None:
+    repo.write(PATH, plain("x = 1"))
+    repo.commit()
+    before = repo.untouchable()
+    refs, objects = repo.git("for-each-ref"), repo.git("count-objects", "-v")
+    history = NotebookHistory(workspace)
+    history.keep(PATH, cause="save")
+    history.name(PATH, listed(history)[0].id, "first")
+    history.thin()
+    assert repo.untouchable() == before
+    assert (repo.git("for-each-ref"), repo.git("count-objects", "-v")) == (refs, objects)
+    assert repo.git("status", "--porcelain") == ""
+
+
+def test_a_workspace_in_a_folder_of_a_repository_and_a_git_started_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Repo(tmp_path).init()
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "wrong"))
+    monkeypatch.setenv("GIT_DEFAULT_HASH", "sha256")
+    history = NotebookHistory(Workspace.init(tmp_path / "inner"))
+    version = save(history, plain("x"))
+    assert history.content(PATH, version.id) == plain("x")
+    monkeypatch.delenv("GIT_DIR")
+    assert Repo(tmp_path).git("for-each-ref") == ""
+
+
+def test_without_git_the_reason_is_said(history: NotebookHistory, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(history, plain("x = 1"))
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(MissingProgramError, match="git is not installed"):
+        history.keep(PATH)
+    with pytest.raises(MissingProgramError):
+        listed(history)
+
+
+def test_what_the_browser_shows_is_kept_as_it_would_be_saved(history: NotebookHistory) -> None:
+    import nbformat
+
+    content = notebook(cell(1, "a\nb", "out\n"), kernelspec={"name": "python3"})
+    version = history.keep(PATH, cause="execution", content=content, execution_id="e1")
+    as_saved = history.workspace.root / PATH
+    nbformat.write(nbformat.from_dict(content), as_saved, version=nbformat.NO_CONVERT)
+    assert history.content(PATH, version.id) == as_saved.read_bytes()
+    assert version.execution_ids == ["e1"]
+    assert history.keep(PATH, cause="save") == version
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"nbformat": 3, "worksheets": []}, {"nbformat": 4, "cells": {"a": 1}}, {"nbformat": 4, "cells": [7]}],
+)
+def test_what_is_no_notebook_is_not_taken_from_the_browser(history: NotebookHistory, content: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInputError, match="not a notebook"):
+        history.keep(PATH, content=content)
+    assert listed(history) == []
+
+
+def test_executions_that_follow_each_other_share_one_version_and_the_last_state_stays(workspace: Workspace) -> None:
+    history = configure(workspace, "execution_interval_s = 60")
+    save(history, plain("for"))
+    for number in range(30):
+        content = notebook(cell(0, "for", f"{number}\n"))
+        last = history.keep(PATH, cause="execution", content=content, execution_id=f"e{number}")
+    assert [version.cause for version in listed(history)] == ["execution", "save"]
+    assert b'"29\\n"' in history.content(PATH, last.id)
+    assert last.execution_ids == [f"e{number}" for number in range(30)]
+    assert last.changes is not None and last.changes.outputs == 1  # against the save, not against what it replaced
+    # A save is never replaced, a named version neither.
+    history.name(PATH, last.id, "good")
+    history.keep(PATH, cause="execution", content=notebook(cell(1, "for", "30\n")))
+    assert len(listed(history)) == 3
+
+
+def test_executions_make_a_version_again_after_the_interval(workspace: Workspace) -> None:
+    history = configure(workspace, "execution_interval_s = 0.0")
+    for number in range(3):
+        history.keep(PATH, cause="execution", content=notebook(cell(1, "x", f"{number}")))
+    assert len(listed(history)) == 3
+
+
+def test_executions_and_runs_are_added_to_a_version_that_did_not_change(history: NotebookHistory) -> None:
+    first = save(history, plain("x"), execution_id="e1")
+    again = history.keep(PATH, cause="execution", execution_id="e2", run_id="r1")
+    assert (again.id, again.execution_ids, again.run_ids, again.cause) == (first.id, ["e1", "e2"], ["r1"], "save")
+    for number in range(150):
+        again = history.keep(PATH, cause="execution", execution_id=f"n{number}")
+    assert len(again.execution_ids) == 100 and again.execution_ids[-1] == "n149"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe not text", b"[1, 2]", b'{"cells": [3]}', b"[" * 100_000])
+def test_a_corrupt_notebook_is_versioned_as_bytes(history: NotebookHistory, content: bytes) -> None:
+    good = save(history, plain("x = 1"))
+    bad = save(history, content)
+    assert history.content(PATH, bad.id) == content
+    assert bad.changes is not None and bad.changes.unknown
+    with pytest.raises(InvalidInputError, match="can't be compared"):
+        history.compare(NotebookDiffQuery(path=PATH, base=good.id))
+    history.restore(PATH, good.id)
+    assert history.restore(PATH, bad.id).version.restored_from == bad.id
+    assert (history.workspace.root / PATH).read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a b.ipynb", "ä/日本語 🎉.ipynb", "50%25.ipynb", "-q.ipynb", "a'\"\\$(id).ipynb", "line\nbreak.ipynb",
+     "refs.lock.ipynb", "@{1}.ipynb", "deep/.../x..y.ipynb", "UPPER.IPYNB", "~x.ipynb", "a:b.ipynb"],
+)  # fmt: skip
+def test_names_with_odd_characters(history: NotebookHistory, path: str) -> None:
+    first = save(history, plain("x = 1"), path)
+    save(history, plain("x = 2"), path)
+    assert [version.path for version in listed(history, path)] == [path, path]
+    history.restore(path, first.id)
+    assert (history.workspace.root / path).read_bytes() == plain("x = 1")
+    assert [kept.path for kept in history.kept(KeptNotebookQuery()).items] == [path]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../out.ipynb", "/etc/passwd.ipynb", "notes.txt", ".mlops/x.ipynb", ".ipynb_checkpoints/x.ipynb", "a\0.ipynb", "",
+     "x" * 5000 + ".ipynb", ".git/x.ipynb", "folder/.ipynb_checkpoints/y-checkpoint.ipynb"],
+)  # fmt: skip
+def test_paths_that_are_no_notebooks_of_the_workspace(history: NotebookHistory, path: str) -> None:
+    with pytest.raises(PathError):
+        history.keep(path)
+    with pytest.raises(PathError):
+        history.restore(path, "20200101-000000-000000")
+    assert not history._repository.exists
+
+
+def test_links(history: NotebookHistory, tmp_path: Path) -> None:
+    root = history.workspace.root
+    (tmp_path / "out.ipynb").write_bytes(plain("secret"))
+    (root / "leaves.ipynb").symlink_to(tmp_path / "out.ipynb")
+    (root / "folder").symlink_to(tmp_path, target_is_directory=True)
+    (root / "round.ipynb").symlink_to("round.ipynb")
+    for path in ("leaves.ipynb", "folder/out.ipynb", "round.ipynb"):
+        with pytest.raises(PathError):
+            history.keep(path)
+    # One that stays inside is another name of the same notebook, also when it is written.
+    version = save(history, plain("x = 1"))
+    (root / "alias.ipynb").symlink_to(PATH)
+    save(history, plain("x = 2"))
+    assert [each.path for each in listed(history, "alias.ipynb")] == [PATH, PATH]
+    history.restore("alias.ipynb", version.id)
+    assert (root / "alias.ipynb").is_symlink() and (root / PATH).read_bytes() == plain("x = 1")
+
+
+def test_what_is_no_regular_file(history: NotebookHistory) -> None:
+    os.mkfifo(history.workspace.root / "pipe.ipynb")
+    (history.workspace.root / "folder.ipynb").mkdir()
+    for path in ("pipe.ipynb", "folder.ipynb"):
+        with pytest.raises(InvalidInputError):
+            history.keep(path)
+    with pytest.raises(NotFoundError):
+        history.keep("missing.ipynb")
+
+
+def test_a_notebook_that_is_too_large_is_left_alone_and_the_panel_is_told(workspace: Workspace) -> None:
+    history = configure(workspace, "notebook_max_mb = 0.001")
+    (workspace.root / PATH).write_bytes(plain("x" * 2000))
+    with pytest.raises(InvalidInputError, match="notebook_max_mb"):
+        history.keep(PATH)
+    page = history.versions(NotebookVersionQuery(path=PATH))
+    assert page.exists and "too large" in page.not_kept
+
+
+def test_switched_off(workspace: Workspace) -> None:
+    first = save(NotebookHistory(workspace), plain("x = 1"))
+    history = configure(workspace, "notebooks = false")
+    with pytest.raises(InvalidInputError, match="switched off"):
+        save(history, plain("x = 2"))
+    page = history.versions(NotebookVersionQuery(path=PATH))
+    assert [version.id for version in page.items] == [first.id] and "switched off" in page.not_kept
+    # Bringing back works, and what it overwrites is kept all the same.
+    restored = history.restore(PATH, first.id)
+    assert history.content(PATH, restored.before) == plain("x = 2")
+
+
+# -- looking -------------------------------------------------------------------------------------------------------
+
+
+def test_pages_and_filters(history: NotebookHistory) -> None:
+    for number in range(7):
+        save(history, plain(f'print("value {number}")', "Größe = 'é'"))
+    named = history.name(PATH, listed(history)[2].id, "  Best One ")
+    assert named.name == "Best One"
+    seen: list[NotebookVersion] = []
+    token = ""
+    while True:
+        page = history.versions(NotebookVersionQuery(path=PATH, max_results=3, page_token=token))
+        seen += page.items
+        token = page.next_page_token
+        if not token:
+            break
+    assert seen == listed(history) and len(seen) == 7
+    assert [each.id for each in listed(history, named=True)] == [named.id]
+    assert [each.id for each in listed(history, search="best")] == [named.id]
+    assert [each.id for each in listed(history, search='print("VALUE 3")')] == [seen[3].id]  # quotes are escaped inside
+    assert len(listed(history, search="Größe")) == 7
+    save(history, json.dumps(json.loads(plain("Größe = 0"))).encode())  # another program escapes it
+    assert len(listed(history, search="Größe")) == 8
+    assert listed(history, search="nothing of that") == []
+    assert listed(history, cause="restore") == []
+    assert history.version(PATH, "Best One") == named
+    assert history.version(PATH, seen[0].id[:-3]) == seen[0]
+
+
+@pytest.mark.parametrize("version", ["", "20200101-000000-000000", "nothing", "--help", "\n", "*"])
+def test_a_version_that_there_is_not(history: NotebookHistory, version: str) -> None:
+    save(history, plain("x"))
+    for call in (history.version, history.content, history.text, history.restore, history.copy):
+        with pytest.raises(NotFoundError, match="no version"):
+            call(PATH, version)
+    with pytest.raises(NotFoundError):
+        history.name(PATH, version, "x")
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "x" * 201, "bell\a"])
+def test_a_name_is_one_line(history: NotebookHistory, name: str) -> None:
+    version = save(history, plain("x"))
+    with pytest.raises(InvalidInputError):
+        history.name(PATH, version.id, name)
+    assert listed(history)[0].name == ""
+
+
+def test_text(history: NotebookHistory) -> None:
+    version = save(history, plain("x = 'ü'"))
+    assert history.text(PATH, version.id).content == plain("x = 'ü'").decode()
+    with pytest.raises(InvalidInputError, match="not text"):
+        history.text(PATH, save(history, b"\xff").id)
+
+
+# -- bringing back -------------------------------------------------------------------------------------------------
+
+
+def test_restore_keeps_what_was_there_and_can_be_undone(history: NotebookHistory) -> None:
+    file = history.workspace.root / PATH
+    first = save(history, plain("x = 1"))
+    save(history, plain("x = 2"))
+    file.write_bytes(plain("never kept"))
+    file.chmod(0o640)
+
+    restored = history.restore(PATH, first.id)
+
+    assert file.read_bytes() == plain("x = 1")
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert (restored.version.cause, restored.version.restored_from) == ("restore", first.id)
+    assert history.content(PATH, restored.before) == plain("never kept")
+    history.restore(PATH, restored.before)
+    assert file.read_bytes() == plain("never kept")
+    assert [version.cause for version in listed(history)] == ["restore", "restore", "save", "save", "save"]
+    assert sorted(path.name for path in file.parent.iterdir() if "train" in path.name) == [PATH]
+
+
+def test_a_deleted_notebook_is_listed_and_comes_back(history: NotebookHistory) -> None:
+    version = save(history, plain("x = 1"), "old/gone.ipynb")
+    save(history, plain("y"), "here.ipynb")
+    (history.workspace.root / "old" / "gone.ipynb").unlink()
+    (history.workspace.root / "old").rmdir()
+    (gone,) = history.kept(KeptNotebookQuery(deleted=True)).items
+    assert (gone.path, gone.exists, gone.versions, gone.newest) == ("old/gone.ipynb", False, 1, version.id)
+    assert not history.versions(NotebookVersionQuery(path=gone.path)).exists
+    restored = history.restore(gone.path, gone.newest)
+    assert restored.before == ""
+    assert (history.workspace.root / gone.path).read_bytes() == plain("x = 1")
+    assert history.kept(KeptNotebookQuery(deleted=True)).items == []
+
+
+def test_kept_notebooks_come_in_pages(history: NotebookHistory) -> None:
+    for number in range(5):
+        save(history, plain("x"), f"{number}.ipynb")
+    first = history.kept(KeptNotebookQuery(max_results=3))
+    second = history.kept(KeptNotebookQuery(max_results=3, page_token=first.next_page_token))
+    assert [each.path for each in first.items + second.items] == [f"{number}.ipynb" for number in (4, 3, 2, 1, 0)]
+    assert second.next_page_token == ""
+
+
+def test_a_read_only_notebook_is_not_replaced(history: NotebookHistory) -> None:
+    first = save(history, plain("x = 1"))
+    save(history, plain("x = 2"))
+    file = history.workspace.root / PATH
+    file.chmod(0o444)
+    with pytest.raises(ReadOnlyError, match="read-only"):
+        history.restore(PATH, first.id)
+    assert file.read_bytes() == plain("x = 2")
+    assert len(listed(history)) == 2
+    copy = history.copy(PATH, first.id)
+    assert (history.workspace.root / copy.path).read_bytes() == plain("x = 1")
+
+
+def test_copies_get_free_names_beside_the_notebook(history: NotebookHistory) -> None:
+    version = save(history, plain("x = 1"), "sub/a.ipynb")
+    paths = [history.copy("sub/a.ipynb", version.id).path for _ in range(2)]
+    assert paths[0].startswith("sub/a (20") and paths[1] == paths[0].replace(").ipynb", ") 2.ipynb")
+    assert all((history.workspace.root / path).read_bytes() == plain("x = 1") for path in paths)
+
+
+def test_a_write_that_fails_leaves_the_notebook_and_the_history(history: NotebookHistory) -> None:
+    first = save(history, plain("x = 1"))
+    save(history, plain("x = 2"))
+
+    def broken(file: Path, content: bytes) -> None:
+        raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        history.restore(PATH, first.id, broken)
+    assert (history.workspace.root / PATH).read_bytes() == plain("x = 2")
+    assert [version.cause for version in listed(history)] == ["save", "save"]
+
+
+# -- renaming ------------------------------------------------------------------------------------------------------
+
+
+def test_the_history_follows_a_renamed_notebook(history: NotebookHistory) -> None:
+    first = save(history, plain("x = 1"), "old.ipynb")
+    (history.workspace.root / "old.ipynb").rename(history.workspace.root / "new.ipynb")
+    assert history.rename("old.ipynb", "new.ipynb") == 1
+    renamed, before = listed(history, "new.ipynb")
+    assert (before.id, before.path, renamed.cause, renamed.path) == (first.id, "old.ipynb", "rename", "new.ipynb")
+    assert listed(history, "old.ipynb") == []
+    assert [kept.path for kept in history.kept(KeptNotebookQuery()).items] == ["new.ipynb"]
+    assert history.rename("never.ipynb", "seen.ipynb") == 0
+
+
+def test_a_renamed_folder_takes_its_notebooks_along(history: NotebookHistory) -> None:
+    for path in ("a/one.ipynb", "a/b/two.ipynb", "ab/three.ipynb"):
+        save(history, plain(path), path)
+    assert history.rename("a", "c/d") == 2
+    assert sorted(kept.path for kept in history.kept(KeptNotebookQuery()).items) == [
+        "ab/three.ipynb",
+        "c/d/b/two.ipynb",
+        "c/d/one.ipynb",
+    ]
+
+
+def test_a_notebook_renamed_over_another_one_has_both_histories(history: NotebookHistory) -> None:
+    save(history, plain("a"), "a.ipynb")
+    save(history, plain("b"), "b.ipynb")
+    save(history, plain("a2"), "a.ipynb")
+    history.rename("a.ipynb", "b.ipynb")
+    contents = [history.content("b.ipynb", version.id) for version in listed(history, "b.ipynb")]
+    assert contents == [plain("a2"), plain("a2"), plain("b"), plain("a")]
+
+
+# -- thinning ------------------------------------------------------------------------------------------------------
+
+
+def test_old_versions_are_thinned_out_and_their_space_is_freed(workspace: Workspace) -> None:
+    history = configure(workspace, "keep_all_hours = 1\nkeep_hourly_days = 2")
+    versions = [save(history, plain("x", os.urandom(2000).hex())) for _ in range(12)]
+    history.name(PATH, versions[3].id, "stays")
+    with_run = history.keep(PATH, run_id="run1")
+    save(history, plain("last"))
+    now = versions[0].created_at + 3600 * 24 * 10
+    size = sum(file.stat().st_size for file in history._repository.folder.rglob("*") if file.is_file())
+
+    assert history.thin(now) == 12 + 1 - 3
+
+    kept = listed(history)
+    assert [version.id for version in kept][1:] == [with_run.id, versions[3].id]
+    assert kept[2].changes is None  # nothing is before it any more
+    assert kept[1].changes is not None and kept[1].changes.edited == [2]  # against versions[3]
+    smaller = sum(file.stat().st_size for file in history._repository.folder.rglob("*") if file.is_file())
+    assert smaller < size / 2
+    with pytest.raises(NotFoundError):
+        history.content(PATH, versions[0].id)
+    assert history.thin(now) == 0
+
+
+@given(
+    ages=st.lists(st.floats(0, 24 * 90), min_size=1, max_size=40),
+    marked=st.lists(st.integers(0, 39), max_size=5),
+)
+def test_what_thinning_promises(ages: list[float], marked: list[int]) -> None:
+    """Of any hours and days with versions, the last one of each stays; what is young, named or newest stays, too."""
+    from jupyter_mlops.config import VersioningSection
+    from jupyter_mlops.versioning.retention import to_drop
+
+    now = 1_700_000_000.0
+    versions = [
+        NotebookVersion(
+            id=f"{place:03}", path="a", created_at=now - hours * 3600, cause="save", size=1, execution_ids=[],
+            name="x" if place in marked else "", run_ids=[], restored_from="", changes=None, digest="",
+        )
+        for place, hours in enumerate(sorted(ages, reverse=True))
+    ]  # fmt: skip
+    drop = set(to_drop(versions, now, VersioningSection()))
+    stay = [version for version in versions if version.id not in drop]
+    assert versions[-1] in stay
+    for version in versions:
+        age = now - version.created_at
+        if age <= 24 * 3600 or version.name:
+            assert version in stay
+        length = 3600 if age <= 30 * 86400 else 86400
+        assert any(
+            other.created_at >= version.created_at and other.created_at // length == version.created_at // length
+            for other in stay
+        )
+    # And nothing more: two that stay in one old hour have a reason each.
+    assert set(to_drop(stay, now, VersioningSection())) <= {version.id for version in stay if not version.name}
+
+
+# -- many at once --------------------------------------------------------------------------------------------------
+
+
+def test_writers_in_threads_lose_nothing(history: NotebookHistory) -> None:
+    failed: list[BaseException] = []
+
+    def work(who: int) -> None:
+        try:
+            for number in range(6):
+                save(NotebookHistory(history.workspace), plain(f"{who} {number}"), f"{who % 2}.ipynb")
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(4)]
+    for thread in threads:
+        thread.start()
+    history.thin()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    for path in ("0.ipynb", "1.ipynb"):
+        versions = listed(history, path)
+        assert len({version.id for version in versions}) == len(versions)
+        assert history.content(path, versions[0].id) == (history.workspace.root / path).read_bytes()
+
+
+def test_a_clock_that_goes_back_keeps_the_order(history: NotebookHistory, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = save(history, plain("1"))
+    monkeypatch.setattr("jupyter_mlops.versioning.notebook_repository.time.time_ns", lambda: 1_000_000_000)
+    second = save(history, plain("2"))
+    assert second.id > first.id
+    assert [version.id for version in listed(history)] == [second.id, first.id]
+
+
+def test_changes_are_announced(history: NotebookHistory) -> None:
+    version = save(history, plain("1"))
+    save(history, plain("1"))
+    history.name(PATH, version.id, "x")
+    with database(history.workspace).reading() as session:
+        changes = since(session, 0)
+    assert [(each.topic, each.key, each.action) for each in changes] == [
+        ("notebook", PATH, "created"),
+        ("notebook", PATH, "updated"),
+    ]
+    assert changes[0].data == {"version": version.id, "cause": "save"}
+
+
+def test_a_database_that_can_not_be_used_costs_no_version(
+    history: NotebookHistory, caplog: pytest.LogCaptureFixture
+) -> None:
+    (history.workspace.state / "mlops.db").write_bytes(b"this is no database" * 100)
+    version = save(history, plain("1"))
+    assert listed(history) == [version]
+    assert "could not be announced" in caplog.text
+
+
+def test_a_half_made_repository_is_no_obstacle(history: NotebookHistory) -> None:
+    half = history.workspace.state / "notebooks.git.new"
+    half.mkdir()
+    (half / "HEAD").write_text("ref: ")
+    assert listed(history) == []
+    save(history, plain("1"))
+    assert len(listed(history)) == 1
+
+
+def test_a_damaged_version_is_left_out_and_the_next_save_works(history: NotebookHistory) -> None:
+    save(history, plain("1"))
+    bad = save(history, plain("2"))
+    ((_key, _version, commit),) = [ref for ref in history._repository.refs() if ref[1] == bad.id]
+    file = history._repository.folder / "objects" / commit[:2] / commit[2:]
+    file.chmod(0o644)
+    file.unlink()
+    assert [version.id for version in listed(history)] != []
+    assert bad.id not in [version.id for version in listed(history)]
+    assert save(history, plain("3")).id > bad.id
+
+
+# -- any sequence of what people do --------------------------------------------------------------------------------
+
+
+class Story(RuleBasedStateMachine):
+    """Whatever is done in whatever order: each state that was ever saved can be brought back byte for byte."""
+
+    make: Callable[[], NotebookHistory]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history = type(self).make()
+        self.root = self.history.workspace.root
+        #: Path → contents of its versions, oldest first.
+        self.expected: dict[str, list[bytes]] = {}
+
+    def kept(self, path: str, content: bytes) -> None:
+        contents = self.expected.setdefault(path, [])
+        if not contents or contents[-1] != content:
+            contents.append(content)
+
+    @rule(path=st.sampled_from(["a.ipynb", "b.ipynb"]), number=st.integers(0, 4))
+    def save(self, path: str, number: int) -> None:
+        content = plain(*(f"x = {n}" for n in range(number)))
+        save(self.history, content, path)
+        self.kept(path, content)
+
+    @precondition(lambda self: self.expected)
+    @rule(data=st.data())
+    def restore(self, data: st.DataObject) -> None:
+        path = data.draw(st.sampled_from(sorted(self.expected)))
+        versions = listed(self.history, path)[::-1]
+        place = data.draw(st.integers(0, len(versions) - 1))
+        self.history.restore(path, versions[place].id)
+        self.kept(path, self.expected[path][place])
+        assert (self.root / path).read_bytes() == self.expected[path][place]
+
+    @precondition(lambda self: any((self.root / path).exists() for path in self.expected))
+    @rule(data=st.data(), name=st.sampled_from(["c.ipynb", "d.ipynb"]))
+    def rename(self, data: st.DataObject, name: str) -> None:
+        path = data.draw(st.sampled_from([p for p in sorted(self.expected) if (self.root / p).exists()]))
+        if name in self.expected or path == name:
+            return
+        (self.root / path).rename(self.root / name)
+        assert self.history.rename(path, name) == 1
+        contents = self.expected.pop(path)
+        self.expected[name] = [*contents, contents[-1]]
+
+    @precondition(lambda self: any((self.root / path).exists() for path in self.expected))
+    @rule(data=st.data())
+    def delete(self, data: st.DataObject) -> None:
+        path = data.draw(st.sampled_from([p for p in sorted(self.expected) if (self.root / p).exists()]))
+        (self.root / path).unlink()
+
+    @rule()
+    def thin(self) -> None:
+        assert self.history.thin() == 0  # all of it is young
+
+    @invariant()
+    def every_state_is_there(self) -> None:
+        for path, contents in self.expected.items():
+            versions = listed(self.history, path)[::-1]
+            assert [self.history.content(path, version.id) for version in versions] == contents
+        assert {kept.path for kept in self.history.kept(KeptNotebookQuery()).items} == set(self.expected)
+
+
+def test_any_sequence_keeps_every_state(tmp_path_factory: pytest.TempPathFactory) -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    class Here(Story):
+        @staticmethod
+        def make() -> NotebookHistory:
+            return NotebookHistory(Workspace.init(tmp_path_factory.mktemp("story") / "w"))
+
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=12,
+            stateful_step_count=8,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
+    )

@@ -1,0 +1,131 @@
+"""What is kept by its name: modules, and the functions, classes and constants that importing a module gives again."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+from ..i18n import gettext as _
+from .value_errors import CannotKeep
+
+Reduced = Any  # what pickle's reducer_override may return: a tuple, a name, or NotImplemented
+
+_CONSTANTS = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.BuiltinFunctionType)
+_BY_C = (type(None), type(NotImplemented), type(...))
+#: Generators that a whole process shares: their state is the process's, a value only refers to them.
+_GLOBAL_GENERATORS = {("random", "_inst"), ("numpy.random.mtrand", "_rand"), ("torch", "default_generator")}
+
+
+def reference(value: Any, namespace: dict[str, Any]) -> tuple[str, str] | None:
+    """Return the module and the qualified name by which importing gives ``value`` again, or None.
+
+    Raises :class:`CannotKeep` for a class that its module has meanwhile replaced.
+    """
+    name: str | None = getattr(value, "__qualname__", None) or getattr(value, "__name__", None)
+    module_name = getattr(value, "__module__", None)
+    if name is None or not isinstance(module_name, str) or "<locals>" in name:
+        return None
+    module = sys.modules.get(module_name)
+    if module is None or not is_importable(module, module_name, namespace):
+        return None
+    found = look_up(module, name)
+    if found is value:
+        return module_name, name
+    if isinstance(value, type) and isinstance(found, type):
+        raise CannotKeep(
+            value, _("its module {module} was loaded again and has another one").format(module=module_name)
+        )
+    return None
+
+
+def look_up(module: types.ModuleType, name: str) -> Any:
+    """Return what a qualified name means in a module, or None."""
+    found: Any = module
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except Exception:  # a module may have a __getattr__ of its own
+            return None
+    return found
+
+
+def is_importable(module: types.ModuleType, name: str, namespace: dict[str, Any]) -> bool:
+    """Whether another process gets the module by importing a name."""
+    if name == "__main__" or getattr(module, "__dict__", None) is namespace or sys.modules.get(name) is not module:
+        return False
+    return name in sys.builtin_module_names or getattr(module, "__spec__", None) is not None
+
+
+def hidden_type(value: type) -> str | None:
+    """Return the name that the module ``types`` gives a type of the interpreter (``FunctionType``)."""
+    if value.__module__ != "builtins" or value in _BY_C:
+        return None
+    return next((name for name, each in vars(types).items() if each is value), None)
+
+
+def bound_in_module(value: Any, name: str, owner: type) -> tuple[str, str] | None:
+    """Return where the module of ``owner``, or a package around it, has a bound method under its name.
+
+    ``random.randint`` and ``numpy.random.rand`` are methods of a generator that the whole process shares.
+    """
+    module_name: str = owner.__module__
+    while module_name:
+        module = sys.modules.get(module_name)
+        if module is not None and module.__name__ != "__main__" and vars(module).get(name) is value:
+            return module_name, name
+        module_name = module_name.rpartition(".")[0]
+    return None
+
+
+def singletons(kind: type) -> Callable[[Any], tuple[str, str] | None] | None:
+    """Return a function that finds the objects of a type that its own module has as globals; None: it has none."""
+    if kind is object:  # a marker, of whatever module
+        modules = [each for each in list(sys.modules.values()) if isinstance(each, types.ModuleType)]
+    else:
+        modules = [sys.modules[kind.__module__]] if kind.__module__ in sys.modules else []
+    names = {
+        id(each): (module.__name__, name)
+        for module in modules
+        if module.__name__ != "__main__"
+        for name, each in list(vars(module).items())
+        if type(each) is kind
+    }
+    return (lambda value: names.get(id(value))) if names else None
+
+
+def is_found_by_name(value: Any, where: tuple[str, str]) -> bool:
+    """Whether a module's global is a mere marker, or something that the whole process shares by intention."""
+    return where in _GLOBAL_GENERATORS or _is_constant(value)
+
+
+def has_default_pickling(kind: type) -> bool:
+    """Whether nothing between a class and ``object`` says how its objects are pickled."""
+    hooks: tuple[str, ...] = ("__reduce_ex__", "__reduce__")
+    return not any(hook in each.__dict__ for each in kind.__mro__[:-1] for hook in hooks)
+
+
+def _is_constant(value: Any) -> bool:
+    if not has_default_pickling(type(value)):
+        return False  # it has more than attributes, as containers have
+    if isinstance(value, (list, dict, set, bytearray)):
+        return False
+    parts = list(getattr(value, "__dict__", {}).values())
+    for each in type(value).__mro__:
+        slots = each.__dict__.get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else slots:
+            parts.append(getattr(value, slot, None))
+    return all(isinstance(part, (*_CONSTANTS, tuple, frozenset)) for part in parts)
+
+
+def shared_with_module(name: str, value: Any) -> str | None:
+    """Return the module that has a list, dict or set of the notebook as its own global of the same name."""
+    if type(value) not in (list, dict, set, bytearray):
+        return None
+    for module_name, module in list(sys.modules.items()):
+        if module_name != "__main__" and isinstance(module, types.ModuleType):
+            globals_ = module.__dict__
+            if globals_.get(name) is value and globals_.get("__name__") != "__main__":
+                return module_name
+    return None

@@ -1,0 +1,133 @@
+"""What an object is made of, and how one reaches it: to name the part that can't be kept, and to compare."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import sys
+import types
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from .value_errors import CannotKeep
+from .value_names import reference
+
+_MOST_OBJECTS = 200_000
+_LONGEST_KEY = 40
+
+
+def way_to(values: dict[str, Any], culprit: object, namespace: dict[str, Any]) -> str | None:
+    """Return how a notebook would write the way from one of its names to an object: ``df.attrs['db']``.
+
+    None where it is not reached within a bounded search, or only exists while it is written.
+    """
+    held: list[Any] = []  # ids are compared: nothing that was seen may go
+    seen: set[int] = set()
+    waiting: deque[tuple[str, Any]] = deque(values.items())
+    while waiting and len(seen) < _MOST_OBJECTS:
+        where, value = waiting.popleft()
+        if value is culprit:
+            return where
+        if id(value) in seen or isinstance(value, _ATOMS):
+            continue
+        seen.add(id(value))
+        if isinstance(value, (type, types.FunctionType, types.ModuleType)) and _is_of_a_module(value, namespace):
+            continue
+        held.append(value)
+        waiting.extend((where + label, part) for label, part in parts(value))
+    return None
+
+
+def _is_of_a_module(value: Any, namespace: dict[str, Any]) -> bool:
+    try:
+        return isinstance(value, types.ModuleType) or reference(value, namespace) is not None
+    except CannotKeep:
+        return True
+
+
+_ATOMS = (type(None), bool, int, float, complex, str, bytes, types.CodeType)
+
+
+def parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what an object refers to, each with how it is reached from there."""
+    if isinstance(value, dict):
+        for key, each in list(value.items()):
+            yield f"[{_short(key)}]", each
+            if not isinstance(key, _ATOMS):
+                yield f".keys()[{_short(key)}]", key
+    elif isinstance(value, (list, tuple, deque)):
+        for index, each in enumerate(list(value)):
+            yield f"[{index}]", each
+    elif isinstance(value, (set, frozenset)):
+        for each in list(value):
+            yield f"{{{_short(each)}}}", each
+    yield from _inner(value)
+    yield from attributes(value)
+
+
+def _inner(value: Any) -> Iterator[tuple[str, Any]]:
+    numpy = sys.modules.get("numpy")
+    if isinstance(value, types.FunctionType):
+        yield from closure(value)
+        yield ".__defaults__", value.__defaults__
+        yield ".__kwdefaults__", value.__kwdefaults__
+    elif isinstance(value, types.MethodType):
+        yield ".__self__", value.__self__
+        yield ".__func__", value.__func__
+    elif isinstance(value, types.BuiltinFunctionType):
+        yield ".__self__", value.__self__
+    elif isinstance(value, functools.partial):
+        yield ".func", value.func
+        yield ".args", value.args
+        yield ".keywords", value.keywords
+    elif isinstance(value, property):
+        yield ".fget", value.fget
+        yield ".fset", value.fset
+        yield ".fdel", value.fdel
+    elif isinstance(value, (classmethod, staticmethod)):
+        yield ".__func__", value.__func__
+    elif isinstance(value, types.MappingProxyType):
+        yield "", gc.get_referents(value)[0]
+    elif isinstance(value, types.CellType):
+        yield from ((".cell_contents", each) for each in gc.get_referents(value))
+    elif numpy is not None and isinstance(value, numpy.ndarray):
+        yield ".base", value.base
+        if value.dtype.hasobject and value.dtype == object:
+            for index, each in enumerate(value.ravel().tolist()):
+                yield f".flat[{index}]", each
+
+
+def closure(value: types.FunctionType) -> Iterator[tuple[str, types.CellType]]:
+    """Yield the variables of enclosing functions that a function uses."""
+    for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+        yield f".<{name}>", cell
+
+
+def attributes(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yield what is in an object's ``__dict__`` and slots, past its class's own ideas."""
+    try:
+        found = object.__getattribute__(value, "__dict__")
+    except AttributeError:
+        found = {}
+    if isinstance(found, dict) and not isinstance(value, (type, types.ModuleType)):
+        for name, each in list(found.items()):
+            yield f".{name}", each
+    elif isinstance(value, type):
+        for name, each in list(type.__getattribute__(value, "__dict__").items()):
+            yield f".{name}", each
+    for kind in type(value).__mro__:
+        for name, each in list(kind.__dict__.items()):
+            if isinstance(each, types.MemberDescriptorType) and each.__objclass__ is kind and name != "__dict__":
+                try:
+                    yield f".{name}", each.__get__(value, kind)
+                except AttributeError:
+                    continue
+
+
+def _short(key: Any) -> str:
+    try:
+        text = repr(key) if isinstance(key, (*_ATOMS, tuple)) else type(key).__qualname__
+    except Exception:  # repr is the notebook's own code
+        text = type(key).__qualname__
+    return text if len(text) <= _LONGEST_KEY else f"{text[: _LONGEST_KEY - 1]}…"

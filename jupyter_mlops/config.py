@@ -105,6 +105,12 @@ class EngineSection(_Section):
     )
 
 
+class CellsSection(_Section):
+    """``[cells]``"""
+
+    record: bool = Field(True, description="Record each execution of a cell: what it read, wrote and used.")
+
+
 class ServingSection(_Section):
     """``[serving]``"""
 
@@ -121,6 +127,7 @@ class Config(_Section):
     tracking: TrackingSection = TrackingSection()
     versioning: VersioningSection = VersioningSection()
     engine: EngineSection = EngineSection()
+    cells: CellsSection = CellsSection()
     serving: ServingSection = ServingSection()
 
 

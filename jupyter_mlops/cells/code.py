@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, replace
 
 from .flow import Flow
 from .names import Names
@@ -40,10 +41,14 @@ class CellCode:
     it may change in place. All three err on the side of more.
     """
 
+    #: The cell as Python sees it, with IPython's syntax translated.
+    tree: ast.Module
     reads: frozenset[str]
     writes: frozenset[str]
     deletes: frozenset[str]
     changes: frozenset[str]
+    #: Names that are bound when the cell ends without an error, whatever way it takes.
+    certain: frozenset[str]
     #: Names that hold functions and classes of this cell → what their code uses of the namespace when it is called.
     functions: dict[str, Names]
     #: Modules that are imported, relative ones with their dots.
@@ -55,6 +60,10 @@ class CellCode:
     #: What it does to the world outside by means that no name shows: shell commands, the working directory.
     effects: tuple[str, ...]
 
+    def reading(self, names: Set[str]) -> CellCode:
+        """Return the same with further names that the cell may read."""
+        return replace(self, reads=self.reads | names)
+
 
 def analyse(source: str) -> CellCode:
     """Look at a cell's code.
@@ -62,13 +71,16 @@ def analyse(source: str) -> CellCode:
     Raises ``SyntaxError`` where IPython would.
     """
     flow = _CellFlow()
-    flow.follow(_parse(source))
+    tree = _parse(source)
+    flow.follow(tree.body)
     flow.end()
     return CellCode(
+        tree=tree,
         reads=frozenset(flow.reads),
         writes=frozenset(flow.writes),
         deletes=frozenset(flow.deletes),
         changes=frozenset(flow.changes),
+        certain=frozenset(flow.defined),
         functions=flow.functions,
         modules=frozenset(flow.modules),
         stars=tuple(flow.stars),
@@ -77,11 +89,11 @@ def analyse(source: str) -> CellCode:
     )
 
 
-def _parse(source: str) -> list[ast.stmt]:
+def _parse(source: str) -> ast.Module:
     from IPython.core.inputtransformer2 import TransformerManager
 
     tree: ast.Module = ast.parse(TransformerManager().transform_cell(source))
-    return tree.body
+    return tree
 
 
 class _CellFlow(Flow):
@@ -131,7 +143,7 @@ class _CellFlow(Flow):
 
     def _code(self, source: str, own: bool) -> None:
         try:
-            body = _parse(source)
+            body = _parse(source).body
         except SyntaxError:  # the magic says so when it runs
             self.opaque.append(source[:40])
             return

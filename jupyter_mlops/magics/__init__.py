@@ -9,9 +9,15 @@ if TYPE_CHECKING:
 
 
 def load(shell: InteractiveShell) -> None:
-    """Add the magics to a shell, and point its MLflow at the workspace around it (``%load_ext jupyter_mlops``)."""
+    """Add the magics to a shell, point its MLflow at the workspace around it, and record its cells from now on.
+
+    (``%load_ext jupyter_mlops``)
+    """
+    from ..cells.recorder import start_recording
     from .kernel import set_up_kernel
     from .magics import MlopsMagics
 
     shell.register_magics(MlopsMagics)
-    set_up_kernel()
+    workspace = set_up_kernel()
+    if workspace is not None:
+        start_recording(shell, workspace)

@@ -35,6 +35,8 @@ from .types import PipelineSpec, StepSpec
 
 log = logging.getLogger(__name__)
 
+#: IPython extension that records the cells of a step.
+_RECORDER = "jupyter_mlops.cells.recorder"
 #: Processes that ended before they took up their attempt do not count as tries; but not for ever.
 _MAX_FALSE_STARTS = 5
 #: From asking a notebook process to end until it is asked harder: it needs this long to end a stubborn kernel.
@@ -121,6 +123,7 @@ class StepRunner:
             undeclared=alone,
             timeout_seconds=limit * 60,
             experiment=self.workspace.config.tracking.experiment,
+            extensions=[_RECORDER] if self.workspace.config.cells.record else [],
         )
 
     def _input(self, source: str) -> InputContent:

@@ -11,7 +11,7 @@ from .. import context
 from ..errors import MlopsError
 from ..versioning.service import VersioningService
 from ..workspace import Workspace
-from .environment import TAG_ENVIRONMENT, TAG_PYTHON, record_environment
+from ..environment import TAG_ENVIRONMENT, TAG_PYTHON, record_environment
 from .liveness import TAG_PROCESS, this_process
 from .mlflow_uri import is_embedded
 

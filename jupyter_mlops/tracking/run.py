@@ -15,7 +15,7 @@ from ..lineage.types import Edge, Node
 from ..store import reach
 from ..versioning.service import VersioningService
 from ..workspace import Workspace
-from . import environment
+from .. import environment
 from .client import keep_to_itself, mlflow_errors
 from .origin import ERROR_LIMIT, TAG_ERROR, pipeline_snapshot
 from .runs import unbounded

@@ -19,7 +19,7 @@ from jupyter_mlops.lineage.service import LineageService
 from jupyter_mlops.lineage.types import TraceQuery
 from jupyter_mlops.store.database import database
 from jupyter_mlops.store.tables import PipelineRunRow
-from jupyter_mlops.tracking.environment import environment_lock, record_environment
+from jupyter_mlops.environment import environment_lock, record_environment
 from jupyter_mlops.tracking.run import run
 from jupyter_mlops.tracking.service import TrackingService
 from jupyter_mlops.tracking.types import MetricQuery, RunQuery

@@ -9,7 +9,7 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
-from ..workspace import Workspace
+from .workspace import Workspace
 
 #: MLflow tag of a run: hash of its environment; the text lies in ``.mlops/environments/<hash>.txt``.
 TAG_ENVIRONMENT = "mlops.environment"
@@ -28,10 +28,20 @@ def environment_lock() -> str:
     return _lock(tuple(_state(folder) for folder in dict.fromkeys(sys.path) if folder))
 
 
+def environment_hash() -> str:
+    """Return the hash of :func:`environment_lock`, 32 hexadecimal digits."""
+    return _hash(environment_lock())
+
+
+@lru_cache(maxsize=2)
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
 def record_environment(workspace: Workspace) -> str:
     """Keep the environment's text in the workspace, once for each different one, and return its hash."""
     text = environment_lock()
-    digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    digest = _hash(text)
     file = workspace.state / _FOLDER / f"{digest}.txt"
     if not file.exists():
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,0 +1,49 @@
+"""Which global names a compiled function uses, by its instructions: also of functions made by ``exec`` or elsewhere."""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from .flow import OPAQUE_NAMES
+from .names import Names
+
+_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+_STORES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
+_BUILTINS = frozenset(vars(builtins))
+
+
+@dataclass(frozen=True, slots=True)
+class CodeNames:
+    """What a function's code uses of its globals."""
+
+    names: Names
+    #: It can reach names without naming them.
+    opaque: bool
+
+
+@lru_cache(maxsize=8192)
+def names_of(code: types.CodeType) -> CodeNames:
+    """Return the globals that code, and the code within it, uses. What it reads it may also change."""
+    reads: set[str] = set()
+    writes: set[str] = set()
+    for part in _with_inner(code):
+        for instruction in dis.get_instructions(part):
+            if instruction.opname in _LOADS:
+                reads.add(instruction.argval)
+            elif instruction.opname in _STORES:
+                writes.add(instruction.argval)
+    opaque = not reads.isdisjoint(OPAQUE_NAMES)
+    # A builtin's name stays among the reads: the notebook may bind it.
+    return CodeNames(Names(reads, writes, reads - _BUILTINS), opaque)
+
+
+def _with_inner(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _with_inner(constant)

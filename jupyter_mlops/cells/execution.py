@@ -1,0 +1,203 @@
+"""One execution while it runs: what is looked at before the cell and after it, and put into its record."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from ..engine.cell_source import source_hash
+from ..environment import environment_hash
+from ..workspace import Workspace
+from .code import CellCode, analyse
+from .doings import Watch
+from .files import CellFiles, FileDigests
+from .hints import discarded_calls, names_in_texts, seeds_first
+from .modules import LocalModules
+from .record import Execution, Value, key_of
+from .surroundings import Surroundings
+from .variables import After, Before, Variables
+
+#: Names through which a cell reads the session's history.
+_HISTORY = frozenset({"_", "__", "___", "Out", "In", "_oh", "_ih", "_i", "_ii", "_iii", "_dh"})
+_NO_CODE = ast.Module([], [])
+
+_watch: Watch | None = None
+_surroundings: Surroundings | None = None
+_files = FileDigests()
+_local_modules = LocalModules()
+_modules: dict[str, tuple[Any, str]] = {}
+
+
+class Running:
+    """An execution between its beginning and its end."""
+
+    def __init__(self, record: Execution, variables: Variables, workspace: Workspace):
+        self.record = record
+        #: Other code of the kernel ran at the same time.
+        self.disturbed = False
+        self._variables = variables
+        self._workspace = workspace
+        self._code: CellCode | None = None
+        self._before: Before | None = None
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """Look at everything that the cell may change."""
+        global _watch, _surroundings
+        record = self.record
+        record["source_hash"] = source_hash(record["source"])
+        if _watch is None or _surroundings is None:
+            _watch, _surroundings = Watch(self._variables.namespace), Surroundings()
+        try:
+            code = analyse(record["source"])
+        except (SyntaxError, ValueError):  # the cell will say so itself; it changes nothing
+            code = analyse("")
+        namespace = self._variables.namespace
+        values = {name: namespace[name] for name in code.reads if name in namespace}
+        in_texts = names_in_texts(code.tree, values.values()) & namespace.keys()
+        self._code = code.reading(in_texts) if in_texts else code
+        self._before = self._variables.before(self._code)
+        self._generators = _surroundings.generators()
+        self._options = _surroundings.options()
+        self._loaded = set(_local_modules.now())
+        self._cell_files = CellFiles(_files, code.tree, values)
+        self._runs = _active_runs()
+        _watch.begin()
+        self._began = time.perf_counter()
+
+    def displayed(self, message: dict[str, Any]) -> None:
+        """Take in a display message on its way out."""
+        content = message.get("content", {})
+        data = content.get("data") or {}
+        if data:
+            text = "\0".join(f"{kind}\0{data[kind]}" for kind in sorted(data))
+            self.record["outputs"].append(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest())
+            metadata = content.setdefault("metadata", {})
+            if isinstance(metadata, dict):
+                metadata["mlops"] = {"execution": self.record["id"]}
+
+    def end(self, error: BaseException | None) -> None:
+        """Look at what the cell has done and complete the record."""
+        seconds = time.perf_counter() - self._began
+        record, code, before = self.record, self._code, self._before
+        if _watch is None or _surroundings is None or code is None or before is None:
+            raise RuntimeError("ended before it began")
+        doings = _watch.end()
+        record["seconds"] = round(seconds, 6)
+        record["status"] = (
+            "succeeded" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        )
+        record["error"] = f"{type(error).__name__}: {error}"[:2000] if error is not None else ""
+        after = self._variables.after(code, before, failed=error is not None, seconds=seconds)
+        generators, options = _surroundings.generators(), _surroundings.options()
+        namespace = self._variables.namespace
+        values = {name: namespace[name] for name in before.reads if name in namespace}
+        files_read, files_written = self._cell_files.after(doings, values)
+        local = _local_modules.now()
+        sources = {str(path) for path in local.values()}
+        record["reads"] = self._reads(before, after)
+        record["written"], record["changed"] = after.written, after.changed
+        record["deleted"], record["kept"] = after.deleted, after.kept
+        record["files_read"] = self._relative({k: v for k, v in files_read.items() if k not in sources})
+        record["files_written"] = self._relative(files_written)
+        record["modules"] = self._used_modules(local, code, set(doings.read))
+        record["generators"] = {
+            name: (began, state)
+            for name, state in generators.items()
+            if (began := self._generators.get(name) or _surroundings.initial(name)) != state
+        }
+        record["seeded"] = bool(record["generators"]) and seeds_first(code.tree)
+        record["options"], record["options_after"] = self._options, options
+        record["environment"] = environment_hash()
+        record["runs"] = list(dict.fromkeys([*record["runs"], *self._runs, *_active_runs()]))
+        record["network"], record["programs"] = list(doings.network), list(doings.programs)
+        record["background"] = doings.background
+        record["opaque"] = list(code.opaque) + sorted(code.reads & _HISTORY)
+        record["calls"], record["effects"] = discarded_calls(code.tree), list(code.effects)
+        record["incomplete"] = "disturbed" if self.disturbed else ""
+        record["values"] = {}
+        record["key"] = key_of(record)
+        self._variables.stamp(after, record["key"] or record["id"])
+        record["values"] = {name: self._value(name) for name in (*after.written, *after.changed)}
+
+    def give_up(self, why: str) -> None:
+        """Complete the record with what is known, so that nobody takes it for the whole."""
+        if _watch is not None:
+            _watch.end()
+        record = self.record
+        record["status"] = "failed" if record["status"] == "running" else record["status"]
+        record["incomplete"], record["key"] = why[:500] or "unknown", ""
+        record["seconds"] = round(time.perf_counter() - self._began, 6)
+        self._variables.all_may_have_changed(record["id"])
+
+    # -- parts of the record -------------------------------------------------------------------------------------
+
+    def _reads(self, before: Before, after: After) -> dict[str, str]:
+        versions = self._variables.versions
+        return {**before.reads, **{name: versions[name] for name in after.kept if name in versions}}
+
+    def _value(self, name: str) -> Value:
+        variables = self._variables
+        value: Value = {"type": _type_name(variables.namespace[name])}
+        if digest := variables.digest(name):
+            value["digest"] = digest
+        group = variables.groups.of(name)
+        if len(group) > 1:
+            value["group"] = sorted(group)
+        reached = variables.reached.get(name)
+        if reached is not None:
+            if reached.uses.reads:
+                value["reads"] = sorted(reached.uses.reads)
+            if reached.uses.writes:
+                value["writes"] = sorted(reached.uses.writes)
+            if reached.opaque:
+                value["opaque"] = True
+        return value
+
+    def _used_modules(self, local: dict[str, Path], code: CellCode, opened: set[str]) -> dict[str, str]:
+        """Return the user's modules that the cell imported, or reached through what it read."""
+        if not local:
+            return {}
+        names = local.keys() - self._loaded
+        for name in (*self.record["reads"], *self.record["written"]):
+            reached = self._variables.reached.get(name)
+            if reached is not None:
+                names |= reached.modules
+        names |= {name for name in local for wanted in code.modules if name == wanted or wanted.startswith(f"{name}.")}
+        found = {}
+        for name in sorted(names & local.keys()):
+            module, digest = _modules.get(name, (None, ""))
+            if module is not sys.modules[name] or str(local[name]) in opened or "autoreload" in _extensions():
+                digest = _files.of(str(local[name]))
+                _modules[name] = (sys.modules[name], digest)
+            found[name] = digest
+        return found
+
+    def _relative(self, files: dict[str, str]) -> dict[str, str]:
+        root = f"{self._workspace.root}{os.sep}"
+        return {path.removeprefix(root): digest for path, digest in files.items()}
+
+
+def _extensions() -> set[str]:
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    return set(shell.extension_manager.loaded) if shell is not None and shell.extension_manager else set()
+
+
+def _active_runs() -> list[str]:
+    """Return the ids of the MLflow runs that are open in this thread."""
+    fluent = sys.modules.get("mlflow.tracking.fluent")
+    stack = getattr(fluent, "_active_run_stack", None)
+    runs = stack.get() if stack is not None and hasattr(stack, "get") else stack
+    return [run.info.run_id for run in runs or ()]
+
+
+def _type_name(value: Any) -> str:
+    kind = type(value)
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

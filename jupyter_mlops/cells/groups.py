@@ -1,0 +1,94 @@
+"""Groups of variables that share objects (co-variables), kept up to date one variable at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class Groups:
+    """Which names reach the same objects. An object is known by its identity, while a name holds it."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, Iterable[int]] = {}
+        self._holders: dict[int, set[str]] = {}
+        #: Names whose objects are too many to tell: they may share with any other.
+        self._anything: set[str] = set()
+        #: What can't be seen is stood for by numbers below zero, which no object has.
+        self._ties: dict[str, set[int]] = {}
+        self._last_tie = 0
+        self._known: dict[str, frozenset[str]] | None = {}
+
+    def put(self, name: str, ids: Iterable[int], *, anything: bool = False, rebound: bool = False) -> None:
+        """Say which objects a name reaches now; ``rebound``: it is another value than before."""
+        ties = set() if rebound else self._ties.get(name, set())
+        self.remove(name)
+        self._ids[name] = ids
+        for each in ids:
+            self._holders.setdefault(each, set()).add(name)
+        if anything:
+            self._anything.add(name)
+        self._tie(name, ties)
+
+    def tie(self, name: str, others: Iterable[str]) -> None:
+        """Take a name's value for sharing objects that can't be seen with others, and with what these are tied to."""
+        self._last_tie -= 1
+        ties = {self._last_tie}
+        for other in others:
+            if other in self._ids:
+                ties |= self._ties.get(other, set())
+                self._tie(other, {self._last_tie})
+        self._tie(name, ties)
+
+    def _tie(self, name: str, ties: set[int]) -> None:
+        self._ties.setdefault(name, set()).update(ties)
+        for each in ties:
+            self._holders.setdefault(each, set()).add(name)
+        self._known = None
+
+    def remove(self, name: str) -> None:
+        """Forget a name."""
+        for each in (*self._ids.pop(name, ()), *self._ties.pop(name, ())):
+            holders = self._holders[each]
+            holders.discard(name)
+            if not holders:
+                del self._holders[each]
+        self._anything.discard(name)
+        self._known = None
+
+    def of(self, name: str) -> frozenset[str]:
+        """Return a name's group, itself among it; empty for a name that is not known."""
+        if name not in self._ids:
+            return frozenset()
+        if self._known is None:
+            self._known = self._all()
+        return self._known[name]
+
+    def _all(self) -> dict[str, frozenset[str]]:
+        parent = {name: name for name in self._ids}
+
+        def root(name: str) -> str:
+            while parent[name] != name:
+                parent[name] = parent[parent[name]]
+                name = parent[name]
+            return name
+
+        def join(names: Iterable[str]) -> None:
+            first = None
+            for name in names:
+                if name in parent:
+                    first = root(name) if first is None else first
+                    parent[root(name)] = first
+
+        seen: set[frozenset[str]] = set()
+        for holders in self._holders.values():
+            if len(holders) > 1:
+                frozen = frozenset(holders)
+                if frozen not in seen:
+                    seen.add(frozen)
+                    join(frozen)
+        if self._anything:
+            join([*self._anything, *(name for name, ids in self._ids.items() if ids)])
+        members: dict[str, set[str]] = {}
+        for name in parent:
+            members.setdefault(root(name), set()).add(name)
+        return {name: frozenset(group) for group in members.values() for name in group}

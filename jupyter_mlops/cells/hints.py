@@ -1,0 +1,79 @@
+"""Things in a cell's code beside its names: calls made for their effect, seeds set first, names within texts."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+
+_SEEDS = frozenset({"seed", "manual_seed", "manual_seed_all", "seed_everything", "set_random_seed", "set_seed"})
+#: Calls that evaluate text, in which names of the notebook may stand (SQL, formulas, expressions).
+_EVALUATES = frozenset(
+    {"query", "eval", "sql", "evaluate", "execute", "from_query", "ols", "wls", "gls", "glm", "logit", "probit"}
+    | {"poisson", "mixedlm", "dmatrix", "dmatrices"}
+)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_TEXT_LIMIT = 20_000
+
+
+def discarded_calls(tree: ast.Module) -> list[str]:
+    """Return the dotted names of calls that stand alone as statements: they are made for what they do.
+
+    The last expression of a cell is among them: it may be shown, or do something.
+    """
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):
+            call = node.value.value if isinstance(node.value, ast.Await) else node.value
+            if isinstance(call, ast.Call) and (name := _dotted(call.func)):
+                found[name] = None
+    return list(found)
+
+
+def seeds_first(tree: ast.Module) -> bool:
+    """Whether the cell sets seeds before it calls anything else."""
+    seeded = False
+    for statement in tree.body:
+        if isinstance(statement, (ast.Import, ast.ImportFrom)):
+            continue
+        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        if isinstance(statement, ast.Assign) and not calls:
+            continue
+        if not isinstance(statement, ast.Expr) or not calls:
+            return seeded
+        name = _dotted(calls[0].func).rpartition(".")[2]
+        if name not in _SEEDS or not calls[0].args or len(calls) > 1:
+            return seeded
+        seeded = True
+    return seeded
+
+
+def names_in_texts(tree: ast.Module, values: Iterable[object]) -> set[str]:
+    """Return words of the texts that the cell has evaluated: its own, and those of variables that it reads."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name_of(node) in _EVALUATES]
+    if not calls:
+        return set()
+    texts = [
+        part.value
+        for call in calls
+        for part in ast.walk(call)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]
+    texts += [each for each in values if isinstance(each, str)]
+    return {word for text in texts if len(text) <= _TEXT_LIMIT for word in _WORD.findall(text)}
+
+
+def _name_of(node: ast.Call) -> str:
+    return _dotted(node.func).rpartition(".")[2]
+
+
+def _dotted(node: ast.expr) -> str:
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        parts.append(node.id)
+    elif parts:
+        parts.append("?")
+    return ".".join(reversed(parts))

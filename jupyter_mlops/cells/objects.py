@@ -1,0 +1,274 @@
+"""Which objects a variable reaches: what it shares with others, and which names of the notebook its functions use.
+
+Variables that reach the same object that can change belong together: a change through one is a change of the others
+(Kishu calls such a group a co-variable: Li et al., "Kishu: Time-Traveling for Computational Notebooks", VLDB 2025).
+
+The walk follows references as the garbage collector sees them, and knows those that it does not see: the memory under
+arrays and tensors. It stops at what belongs to Python or to an installed package (modules, classes, functions), and
+at what leads out of the notebook (frames, the shell).
+"""
+
+from __future__ import annotations
+
+import array
+import collections
+import datetime
+import decimal
+import fractions
+import gc
+import pathlib
+import re
+import sys
+import types
+import uuid
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .bytecode import names_of
+from .modules import is_local
+from .names import Names
+
+#: A variable that reaches more objects than this may share any of them with any other variable.
+NODE_LIMIT = 200_000
+
+#: Values that can't change and lead nowhere.
+ATOMIC: frozenset[type] = frozenset(
+    {
+        *(int, float, complex, bool, str, bytes, type(None), type(...), type(NotImplemented), range, types.CodeType),
+        *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone),
+        *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern, types.MethodWrapperType),
+        types.WrapperDescriptorType,
+        *(types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType, object),
+        *(types.MemberDescriptorType, weakref.ref, pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath),
+        *(types.GenericAlias, types.UnionType),
+    }
+)  # fmt: skip
+#: Values that can't change but hold others that may.
+_FROZEN = (tuple, frozenset, slice)
+#: Objects of these packages lead to the shell, its threads and its sockets, and so to everything.
+_MACHINERY = frozenset({"IPython", "ipykernel", "comm", "zmq", "tornado", "asyncio", "threading", "_thread", "logging"})
+_LEAVES = (types.FrameType, types.TracebackType, *weakref.ProxyTypes)
+
+
+@dataclass(slots=True)
+class Reached:
+    """What was found from one value."""
+
+    #: Identities of objects that can change, in the order of the walk: another order is another arrangement.
+    ids: dict[int, None] = field(default_factory=dict)
+    #: Names of the notebook's namespace that functions on the way read, bind, or change when they are called.
+    uses: Names = field(default_factory=Names)
+    #: A function on the way reaches names without naming them (``exec``), or the namespace itself was reached.
+    opaque: bool = False
+    #: Names of the user's own modules on the way.
+    modules: set[str] = field(default_factory=set)
+    #: Bytes in buffers: arrays, strings, tensors.
+    size: int = 0
+    #: More was there than :data:`NODE_LIMIT`.
+    truncated: bool = False
+    #: An extension's object was met whose references can't be seen: it may share anything that it was made from.
+    unseen: bool = False
+
+
+def reached_from(value: Any, namespace: dict[str, Any], limit: int = NODE_LIMIT) -> Reached:
+    """Walk from a value. ``namespace`` is the notebook's: its functions are those whose globals it is."""
+    walk = _Walk(namespace, limit)
+    walk.run(value)
+    return walk.found
+
+
+class _Walk:
+    def __init__(self, namespace: dict[str, Any], limit: int):
+        self.found = Reached()
+        self._namespace = namespace
+        self._limit = limit
+        self._waiting: list[Any] = []
+        #: Kept alive while the walk lasts: get_referents may make objects whose ids would be given out again.
+        self._seen: dict[int, Any] = {}
+
+    def run(self, value: Any) -> None:
+        self._waiting.append(value)
+        while self._waiting:
+            if len(self._seen) > self._limit:
+                self.found.truncated = True
+                return
+            self._visit(self._waiting.pop())
+
+    def _visit(self, value: Any) -> None:
+        kind = type(value)
+        if kind in ATOMIC:
+            if kind is str or kind is bytes:
+                self.found.size += len(value)
+            return
+        identity = id(value)
+        if identity in self._seen:
+            return
+        self._seen[identity] = value
+        if kind is list or kind is tuple:
+            if kind is list:
+                self.found.ids[identity] = None
+            self._elements(value)
+        elif kind is dict:
+            self._dict(value, identity)
+        elif isinstance(value, type):
+            self._class(value, identity)
+        elif isinstance(value, types.FunctionType):
+            self._function(value, identity)
+        elif isinstance(value, types.ModuleType):
+            self._module(value)
+        elif isinstance(value, types.BuiltinFunctionType):
+            if not isinstance(value.__self__, types.ModuleType):
+                self._waiting.append(value.__self__)
+        else:
+            self._other(value, kind, identity)
+
+    def _elements(self, values: Iterable[Any]) -> None:
+        kinds = set(map(type, values))
+        if kinds <= ATOMIC:
+            self.found.size += 8 * len(values)  # type: ignore[arg-type]
+            if str in kinds or bytes in kinds:
+                self.found.size += sum(len(each) for each in values if isinstance(each, (str, bytes)))
+        else:
+            self._waiting.extend(values)
+
+    def _dict(self, value: dict[Any, Any], identity: int) -> None:
+        if value is self._namespace:
+            self.found.opaque = True
+            return
+        self.found.ids[identity] = None
+        self._elements(value.keys())
+        self._elements(value.values())
+
+    def _class(self, value: type, identity: int) -> None:
+        module = value.__module__
+        if module == "__main__":
+            self.found.ids[identity] = None
+            self._waiting.extend(value.__dict__.values())
+            self._waiting.extend(value.__bases__)
+            if type(value) is not type:
+                self._waiting.append(type(value))
+        elif is_local(sys.modules.get(module)):
+            self._waiting.append(sys.modules[module])
+
+    def _function(self, value: types.FunctionType, identity: int) -> None:
+        ours = value.__globals__ is self._namespace
+        if ours:
+            names = names_of(value.__code__)
+            self.found.uses.add(names.names)
+            self.found.opaque |= names.opaque
+        elif not self._of_local_module(value) and value.__closure__ is None and not value.__dict__:
+            return  # a package's
+        self._waiting.extend(value.__closure__ or ())
+        self._waiting.extend(value.__defaults__ or ())
+        self._waiting.extend((value.__kwdefaults__ or {}).values())
+        self._waiting.extend(value.__dict__.values())
+        if ours or value.__closure__ is not None or value.__dict__:
+            self.found.ids[identity] = None
+
+    def _of_local_module(self, value: types.FunctionType) -> bool:
+        name = value.__globals__.get("__name__")
+        module = sys.modules.get(name) if isinstance(name, str) else None
+        if module is None or not is_local(module):
+            return False
+        self._waiting.append(module)
+        return True
+
+    def _module(self, value: types.ModuleType) -> None:
+        if value.__dict__ is self._namespace:
+            self.found.opaque = True
+        elif is_local(value):
+            self.found.ids[id(value)] = None
+            self.found.modules.add(value.__name__)
+            self._waiting.extend(each for name, each in vars(value).items() if not name.startswith("__"))
+
+    def _other(self, value: Any, kind: type, identity: int) -> None:
+        package = (kind.__module__ or "").partition(".")[0]
+        if isinstance(value, _LEAVES) or package in _MACHINERY:
+            self.found.ids[identity] = None
+            return
+        if not isinstance(value, _FROZEN):
+            self.found.ids[identity] = None
+        if package == "numpy":
+            self._numpy(value)
+        elif package == "torch":
+            self._torch(value)
+        elif package == "pandas":
+            self._pandas(value)
+        elif package in ("polars", "pyarrow"):
+            self.found.size += int(_quietly(lambda: value.estimated_size() if package == "polars" else value.nbytes))
+        elif isinstance(value, (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)):
+            self._suspended(value)
+        elif isinstance(value, collections.deque) or kind in (set, frozenset):
+            self._elements(value)
+        else:
+            self._generic(value)
+
+    def _generic(self, value: Any) -> None:
+        if isinstance(value, (bytearray, memoryview, array.array)):
+            self.found.size += memoryview(value).nbytes
+        elif not gc.is_tracked(value) and type(value) is not object:
+            self.found.unseen = True
+        self._waiting.extend(gc.get_referents(value))  # its class among them
+        self._waiting.append(type(value))
+
+    def _suspended(self, value: Any) -> None:
+        """A generator or coroutine: its frame's variables and its code."""
+        code = getattr(value, "gi_code", None) or getattr(value, "cr_code", None) or getattr(value, "ag_code", None)
+        frame = getattr(value, "gi_frame", None) or getattr(value, "cr_frame", None) or getattr(value, "ag_frame", None)
+        if code is not None and frame is not None and frame.f_globals is self._namespace:
+            names = names_of(code)
+            self.found.uses.add(names.names)
+            self.found.opaque |= names.opaque
+        if frame is not None:
+            self._waiting.extend(frame.f_locals.values())
+
+    # -- what the garbage collector does not see -----------------------------------------------------------------
+
+    def _numpy(self, value: Any) -> None:
+        numpy = sys.modules["numpy"]
+        if not isinstance(value, numpy.ndarray):
+            if isinstance(value, (numpy.generic, numpy.dtype, numpy.ufunc)):
+                self.found.ids.pop(id(value), None)
+            else:
+                self._generic(value)
+            return
+        self.found.size += value.nbytes
+        if value.base is not None:  # a view: it shares the memory of its base
+            self._waiting.append(value.base)
+        if value.dtype.hasobject:
+            self._elements(value.ravel(order="K").tolist() if value.dtype == object else value.tolist())
+        if type(value) is not numpy.ndarray:
+            self._waiting.append(getattr(value, "__dict__", None))
+
+    def _torch(self, value: Any) -> None:
+        torch = sys.modules["torch"]
+        if isinstance(value, torch.Tensor):
+            storage = _quietly(lambda: value.untyped_storage())
+            if storage:
+                self.found.ids[storage.data_ptr() or id(value)] = None
+                self.found.size += storage.nbytes()
+            if value.grad is not None:
+                self._waiting.append(value.grad)
+        elif isinstance(value, (torch.dtype, torch.device, torch.Size)):
+            self.found.ids.pop(id(value), None)
+            return
+        self._generic(value)
+
+    def _pandas(self, value: Any) -> None:
+        manager = getattr(value, "_mgr", None)
+        if manager is None:
+            self._generic(value)
+            return
+        self._waiting.extend(manager.arrays)
+        self._waiting.extend(axis.array for axis in manager.axes if type(axis).__name__ != "RangeIndex")
+        self._waiting.append(value.attrs)
+
+
+def _quietly(get: Any) -> Any:
+    """Ask an object of a library something that it may refuse (a lazy frame has no size)."""
+    try:
+        return get()
+    except Exception:
+        return 0

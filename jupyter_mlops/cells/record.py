@@ -1,0 +1,137 @@
+"""The record of one cell execution, as it lies in the journal and in the store: JSON values only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Final, Literal, TypedDict
+
+#: Version of a name to which nothing is bound.
+ABSENT: Final = "absent"
+#: Grows when records of before can't be compared with those of after.
+FORMAT: Final = 1
+
+Status = Literal["running", "succeeded", "failed", "interrupted", "died"]
+
+
+class Value(TypedDict, total=False):
+    """What is known of a variable after an execution that wrote or changed it."""
+
+    type: str
+    #: Digest of its content; missing where it has none or it would have taken too long.
+    digest: str
+    #: All names that share objects with it, sorted; missing where it is alone.
+    group: list[str]
+    #: Names of the notebook that its functions use.
+    reads: list[str]
+    writes: list[str]
+    opaque: bool
+
+
+class Execution(TypedDict, total=False):
+    """One run of one cell. Paths are workspace paths where they lie in the workspace, else absolute."""
+
+    kind: Literal["execution"]
+    format: int
+    id: str
+    session: str
+    #: Place in the session, from 1.
+    sequence: int
+    notebook: str
+    cell_id: str
+    #: IPython's number of the execution (``In [7]``).
+    count: int
+    #: The message that asked for it.
+    message: str
+    source: str
+    source_hash: str
+    #: Seconds since 1970, and how long it took.
+    started_at: float
+    seconds: float
+    status: Status
+    error: str
+    #: Names read → the version that they had.
+    reads: dict[str, str]
+    written: list[str]
+    changed: list[str]
+    deleted: list[str]
+    #: Written, or left as they were.
+    kept: list[str]
+    values: dict[str, Value]
+    files_read: dict[str, str]
+    files_written: dict[str, str]
+    #: Data read through connections and datasets → version.
+    data: dict[str, str]
+    #: The user's own modules → digest of their source.
+    modules: dict[str, str]
+    #: Global random generators that it used → digests of their state before and after.
+    generators: dict[str, tuple[str, str]]
+    #: It set all generators that it used before it used them.
+    seeded: bool
+    #: Options of libraries and the process that were not the defaults → digests, before and after.
+    options: dict[str, str]
+    options_after: dict[str, str]
+    environment: str
+    #: MLflow runs that were active in it.
+    runs: list[str]
+    network: list[str]
+    programs: list[str]
+    #: Threads and tasks that were still running when it ended.
+    background: int
+    #: Why its names can't be told from its code.
+    opaque: list[str]
+    #: Calls whose result is thrown away: they may set state that no variable shows.
+    calls: list[str]
+    #: Shell commands and magics that change the process.
+    effects: list[str]
+    #: Digests of what it displayed, in order.
+    outputs: list[str]
+    #: Hash of all that its result follows from; empty where that can't be told.
+    key: str
+    pipeline_run_id: str
+    step: str
+    attempt: int
+    #: Why parts of this record are missing.
+    incomplete: str
+
+
+def key_of(record: Execution) -> str:
+    """Return the hash of what an execution's result follows from, 32 hexadecimal digits; empty where that is open.
+
+    Equal keys: the same code on the same versions of variables, files, data, modules, options and environment.
+    """
+    if why_no_key(record):
+        return ""
+    parts = {
+        "format": FORMAT,
+        "source": record["source_hash"],
+        "reads": sorted(record["reads"].items()),
+        "files": sorted(record["files_read"].items()),
+        "data": sorted(record["data"].items()),
+        "modules": sorted(record["modules"].items()),
+        "generators": [] if record["seeded"] else sorted((k, v[0]) for k, v in record["generators"].items()),
+        "options": sorted(record["options"].items()),
+        "environment": record["environment"],
+    }
+    text = json.dumps(parts, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def why_no_key(record: Execution) -> str:
+    """Say what makes an execution's result follow from more than its record holds; empty: nothing."""
+    if record["status"] != "succeeded":
+        return record["status"]
+    if record.get("incomplete"):
+        return "incomplete"
+    for what in ("network", "programs"):
+        if record[what]:
+            return what
+    if record["background"]:
+        return "background"
+    if any(digest in ("changed", "unreadable", "large") for digest in record["files_read"].values()):
+        return "files"
+    if not record["seeded"] and any(before == "unknown" for before, _after in record["generators"].values()):
+        return "generators"
+    if "unknown" in record["options"].values():
+        return "options"
+    return ""

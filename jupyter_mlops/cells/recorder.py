@@ -1,0 +1,231 @@
+"""The recorder in the kernel: one record for each cell that runs, written to the session's journal.
+
+It listens to IPython (``pre_run_cell``, ``post_run_cell``). Whatever goes wrong in it, the user's cell runs as if it
+were not there: the record then says that it is incomplete, and nothing that depends on it is taken from a cache.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from .. import context
+from ..errors import MlopsError
+from ..journal import Journal
+from ..workspace import Workspace
+from .execution import Running
+from .record import FORMAT, Execution
+from .session import journal_path, session_record
+from .variables import Variables
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
+
+_logger = logging.getLogger(__name__)
+#: After so many failures of its own the recorder takes itself off: something is wrong that goes on.
+_FAILURES = 20
+_active: Recorder | None = None
+
+
+def active() -> Recorder | None:
+    """Return this kernel's recorder, if one is on."""
+    return _active
+
+
+class Recorder:
+    """Records the executions of one kernel."""
+
+    def __init__(self, shell: InteractiveShell, workspace: Workspace, *, unlimited: bool = False):
+        self.shell = shell
+        self.workspace = workspace
+        self.session = uuid.uuid4().hex
+        self.journal = Journal(journal_path(workspace, self.session))
+        self.variables = Variables(shell.user_ns, shell.user_ns_hidden, unlimited=unlimited)
+        #: The record of the last execution that ended.
+        self.last: Execution | None = None
+        self._running: Running | None = None
+        self._depth = 0
+        self._sequence = 0
+        self._failures = 0
+        self._thread = 0
+        self._stopped = False
+
+    # -- on and off ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to record with the next cell."""
+        global _active
+        if _active is not None:
+            _active.stop()
+        self._try("start", lambda: self.journal.append(session_record(self.session, self.workspace)))
+        self.shell.events.register("pre_run_cell", self._before)
+        self.shell.events.register("post_run_cell", self._after)
+        for publisher in (self.shell.display_pub, self.shell.displayhook):
+            if hasattr(publisher, "register_hook"):
+                publisher.register_hook(self._displayed)
+        atexit.register(self._ended)
+        _active = self
+
+    def stop(self) -> None:
+        """Stop recording; what was recorded stays."""
+        global _active
+        if self._stopped:
+            return
+        self._stopped = True
+        self.shell.events.unregister("pre_run_cell", self._before)
+        self.shell.events.unregister("post_run_cell", self._after)
+        for publisher in (self.shell.display_pub, self.shell.displayhook):
+            if hasattr(publisher, "unregister_hook"):
+                publisher.unregister_hook(self._displayed)
+        atexit.unregister(self._ended)
+        self._ended()
+        if _active is self:
+            _active = None
+
+    def _ended(self) -> None:
+        self._try("end", lambda: self.journal.append({"kind": "end", "session": self.session, "at": time.time()}))
+        self.journal.close()
+
+    # -- executions ----------------------------------------------------------------------------------------------
+
+    @property
+    def execution(self) -> str:
+        """Id of the execution that runs now; empty between cells."""
+        return self._running.record["id"] if self._running is not None else ""
+
+    def note_run(self, run_id: str) -> None:
+        """Say that an MLflow run was started or used by the cell that runs."""
+        if self._running is not None and run_id not in self._running.record["runs"]:
+            self._running.record["runs"].append(run_id)
+
+    def note_data(self, name: str, version: str) -> None:
+        """Say that the cell that runs reads a version of a dataset, or of what a connection leads to."""
+        if self._running is not None:
+            self._running.record["data"][name] = version
+
+    def _before(self, info: ExecutionInfo) -> None:
+        self._depth += 1
+        if self._depth > 1:  # a cell that runs cells (%run of a notebook), or another thread's
+            if self._running is not None and threading.get_ident() != self._thread:
+                self._running.disturbed = True
+            return
+        self._thread = threading.get_ident()
+        self._running = self._try("before", lambda: self._begin(info))
+
+    def _begin(self, info: ExecutionInfo) -> Running:
+        self._sequence += 1
+        here = context.current(self.workspace)
+        record: Execution = {
+            "kind": "execution",
+            "format": FORMAT,
+            "id": uuid.uuid4().hex,
+            "session": self.session,
+            "sequence": self._sequence,
+            "notebook": here.notebook,
+            "cell_id": str(getattr(info, "cell_id", None) or ""),
+            "count": self.shell.execution_count,
+            "message": self._message(),
+            "source": str(info.raw_cell),
+            "started_at": time.time(),
+            "status": "running",
+            "runs": [],
+            "data": {},
+            "outputs": [],
+            "pipeline_run_id": here.pipeline_run_id,
+            "step": here.step,
+            "attempt": here.attempt,
+        }
+        running = Running(record, self.variables, self.workspace)
+        self.journal.append({**record, "kind": "start"})
+        running.begin()
+        return running
+
+    def _after(self, result: ExecutionResult) -> None:
+        if self._depth == 0:  # the recorder was switched on by the cell that ends now
+            return
+        self._depth -= 1
+        if self._depth:
+            return
+        running, self._running = self._running, None
+        if running is not None:
+            self._try("after", lambda: self._finish(running, result))
+
+    def _finish(self, running: Running, result: ExecutionResult) -> None:
+        try:
+            running.end(result.error_before_exec or result.error_in_exec)
+        except Exception as error:
+            running.give_up(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            self.journal.append({**running.record})
+            self.last = running.record
+
+    def _displayed(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Note what is displayed, and write into it which execution it comes from."""
+        running = self._running
+        if running is not None and threading.get_ident() == self._thread:
+            self._try("display", lambda: running.displayed(message))
+        return message
+
+    def _message(self) -> str:
+        kernel = getattr(self.shell, "kernel", None)
+        parent = kernel.get_parent() if kernel is not None and hasattr(kernel, "get_parent") else None
+        return str((parent or {}).get("header", {}).get("msg_id", ""))
+
+    # -- its own failures ----------------------------------------------------------------------------------------
+
+    def _try(self, what: str, do: Any) -> Any:
+        try:
+            return do()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # also RecursionError, MemoryError: never the user's problem
+            self._failures += 1
+            level = logging.WARNING if self._failures == 1 else logging.DEBUG
+            _logger.log(level, "The record of this cell is incomplete (%s): %s", what, error, exc_info=_debugging())
+            if self._failures == _FAILURES:
+                _logger.warning("Recording of cells is switched off in this kernel after %d failures.", _FAILURES)
+                self.stop()
+            return None
+
+
+def _debugging() -> bool:
+    return _logger.isEnabledFor(logging.DEBUG) or bool(os.environ.get("MLOPS_DEBUG"))
+
+
+def start_recording(shell: InteractiveShell, workspace: Workspace | None = None) -> Recorder | None:
+    """Switch recording on in this kernel, unless ``mlops.toml`` says not to; return the recorder.
+
+    None outside a workspace.
+    """
+    if _active is not None:
+        return _active
+    try:
+        here = workspace or Workspace.locate()
+        if here is None or not here.config.cells.record:
+            return None
+    except MlopsError as error:  # a mistake in mlops.toml: what is shown elsewhere must not stop a kernel
+        _logger.warning("%s", error)
+        return None
+    recorder = Recorder(shell, here)
+    recorder.start()
+    return recorder
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext jupyter_mlops.cells.recorder``: what a step's kernel loads."""
+    start_recording(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Switch recording off."""
+    if _active is not None and _active.shell is shell:
+        _active.stop()
+
+
+__all__ = ["Recorder", "active", "load_ipython_extension", "start_recording", "unload_ipython_extension"]

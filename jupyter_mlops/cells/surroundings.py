@@ -1,0 +1,213 @@
+"""State beside the variables that a cell may use and set: random generators, options of libraries, the process.
+
+Each part is known by the digest of its state. Two executions can only be compared where these were equal, or where
+the part was not used: a random generator that did not move was not used; options are taken for used by every cell. Of
+options only what differs from a library's defaults counts, so that a library that is loaded earlier in one session
+than in another makes no difference.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .digests import UndigestibleError, digest_of
+
+_NOTHING: dict[str, Any] = {}
+
+
+#: Environment variables that libraries set for themselves while they are imported.
+_OF_LIBRARIES = (
+    "KMP_",
+    "OMP_",
+    "MKL_",
+    "OPENBLAS_",
+    "POLARS_",
+    "TORCH",
+    "PYTORCH_",
+    "CUDA_",
+    "TF_",
+    "MPL",
+    "GRPC_",
+    "_",
+)
+_NUMPY_PRINTS: dict[str, Any] = {
+    **{"precision": 8, "threshold": 1000, "edgeitems": 3, "linewidth": 75, "suppress": False, "nanstr": "nan"},
+    **{"infstr": "inf", "sign": "-", "formatter": None, "floatmode": "maxprec", "legacy": False},
+    "override_repr": None,
+}
+_NUMPY_ERRORS = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Generator:
+    """A library's global random generator."""
+
+    #: The module that has it; where it is not loaded nobody has used it.
+    module: str
+    #: Returns its state as something that can be compared fast.
+    read: Callable[[Any], Any]
+    #: Returns the state with which it began, so that a cell that loads the library and draws from it is seen.
+    initial: Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Options of a library or of the process."""
+
+    module: str
+    #: Returns what differs from the defaults, in an order that is always the same. Nothing: as after the import.
+    read: Callable[[Any], Any]
+
+
+def _numpy_state(state: Any) -> Any:
+    key = state["state"].get("key")
+    return (state["bit_generator"], key.tobytes() if key is not None else repr(state), state["state"].get("pos"))
+
+
+def _numpy_initial(mtrand: Any) -> Any:
+    generator = mtrand._rand._bit_generator
+    return _numpy_state(type(generator)(generator.seed_seq).state)
+
+
+def _torch_random(torch: Any) -> Any:
+    cuda = torch.cuda
+    states = [torch.random.default_generator.get_state()]
+    if cuda.is_initialized():
+        states += cuda.get_rng_state_all()
+    return [state.numpy().tobytes() for state in states]
+
+
+#: Global random generators.
+GENERATORS: dict[str, Generator] = {
+    "random": Generator("random", lambda random: random.getstate(), lambda random: None),
+    "numpy": Generator(
+        "numpy.random.mtrand", lambda mtrand: _numpy_state(mtrand._rand._bit_generator.state), _numpy_initial
+    ),
+    "torch": Generator("torch", _torch_random, lambda torch: [torch.Generator().get_state().numpy().tobytes()]),
+}
+
+
+def _numpy_options(numpy: Any) -> Any:
+    prints = numpy.get_printoptions()
+    found = [(key, repr(each)) for key, each in prints.items() if each != _NUMPY_PRINTS.get(key, each)]
+    errors = numpy.geterr()
+    return [*found, *(errors.items() if errors != _NUMPY_ERRORS else ())]
+
+
+def _pandas_options(config: Any) -> Any:
+    found = []
+    waiting = [("", config._global_config)]
+    while waiting:
+        prefix, options = waiting.pop()
+        for key, value in options.items():
+            name = prefix + key
+            if isinstance(value, dict):
+                waiting.append((f"{name}.", value))
+            elif value != config._registered_options[name].defval:
+                found.append((name, repr(value)))
+    return sorted(found)
+
+
+def _matplotlib_options(matplotlib: Any) -> Any:
+    # The backend is chosen when it is first needed.
+    original = matplotlib.rcParamsOrig
+    return [
+        (key, repr(value))
+        for key, value in dict.items(matplotlib.rcParams)
+        if value is not (other := dict.get(original, key)) and value != other and not key.startswith("backend")
+    ]
+
+
+def _torch_options(torch: Any) -> Any:
+    found = (str(torch.get_default_dtype()), torch.is_grad_enabled(), torch.are_deterministic_algorithms_enabled())
+    return [] if found == ("torch.float32", True, False) else list(found)
+
+
+def _decimal_options(decimal: Any) -> Any:
+    now = repr(decimal.getcontext()).partition("flags=")[0]
+    return [] if now == repr(decimal.DefaultContext).partition("flags=")[0] else [now]
+
+
+#: Options of libraries.
+OPTIONS: dict[str, Options] = {
+    "warnings": Options("warnings", lambda module: [repr(each) for each in module.filters if each[0] == "error"]),
+    "numpy": Options("numpy", _numpy_options),
+    "pandas": Options("pandas._config.config", _pandas_options),
+    "matplotlib": Options("matplotlib", _matplotlib_options),
+    "figures": Options("matplotlib._pylab_helpers", lambda module: list(module.Gcf.figs)),
+    "sklearn": Options(
+        "sklearn._config",
+        lambda module: [] if (now := module.get_config()) == module._global_config else sorted(now.items(), key=str),
+    ),
+    "torch": Options("torch", _torch_options),
+    "decimal": Options("decimal", _decimal_options),
+}
+
+
+class Surroundings:
+    """Digests of the state beside the variables, taken before and after each execution."""
+
+    def __init__(self) -> None:
+        # The process's own state counts from what the session began with: it differs between machines.
+        variables, path, folder = dict(os.environ), list(sys.path), os.getcwd()
+        self._options = {
+            **OPTIONS,
+            "environment": Options("os", lambda os: _differences(variables, os.environ)),
+            "path": Options("sys", lambda sys: [] if sys.path == path else _moved(path, sys.path)),
+            "folder": Options("os", lambda os: [] if (now := os.getcwd()) == folder else [now]),
+        }
+        self._known: dict[str, tuple[Any, str]] = {}
+
+    def generators(self) -> dict[str, str]:
+        """Return the digest of each global random generator that is loaded."""
+        return {
+            name: self._digest(name, part.read, loaded)
+            for name, part in GENERATORS.items()
+            if (loaded := sys.modules.get(part.module)) is not None
+        }
+
+    def initial(self, name: str) -> str:
+        """Return the digest of the state with which a generator began; ``unknown`` where that can't be told."""
+        part = GENERATORS[name]
+        return self._digest(f"{name} began", part.initial, sys.modules[part.module])
+
+    def options(self) -> dict[str, str]:
+        """Return the digest of each library's options, and of the process's own state, that are not the defaults."""
+        found = {}
+        for name, part in self._options.items():
+            loaded = sys.modules.get(part.module)
+            if loaded is not None and (digest := self._digest(f"options of {name}", part.read, loaded)):
+                found[name] = digest
+        return found
+
+    def _digest(self, name: str, read: Callable[[Any], Any], module: Any) -> str:
+        try:
+            state = read(module)
+            if state == []:
+                return ""
+            if state is None:
+                return "unknown"
+            known = self._known.get(name)
+            if known is not None and known[0] == state:
+                return known[1]
+            digest = digest_of(state, _NOTHING)[:16]
+        except (UndigestibleError, AttributeError, OSError, KeyError, TypeError, ValueError):
+            return "unknown"  # half imported, another version, a folder that is gone
+        self._known[name] = (state, digest)
+        return digest
+
+
+def _differences(before: dict[str, str], now: Any) -> list[tuple[str, str]]:
+    if now == before:
+        return []
+    changed = set(now.items()) ^ set(before.items())
+    names = sorted({name for name, _value in changed if not name.startswith(_OF_LIBRARIES)})
+    return [(name, now.get(name, "")) for name in names]
+
+
+def _moved(before: list[str], now: list[str]) -> list[str]:
+    return [each for each in now if each not in before] or list(now)

@@ -1,0 +1,271 @@
+"""The variables of a running notebook: which belong together, and which execution last may have changed each.
+
+What is told from the code (``code.py``) is joined with what the objects are: a name that is read brings the names that
+its functions use; a change of one variable is a possible change of all that share objects with it; and where digests
+before and after can be had in time, a possible change that was none is dropped. What can't be told counts as changed.
+"""
+
+from __future__ import annotations
+
+import builtins
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .code import CellCode
+from .digests import UndigestibleError, digest_of
+from .groups import Groups
+from .objects import NODE_LIMIT, Reached, reached_from
+from .record import ABSENT
+
+#: IPython's own names: its history and its functions.
+_SHELL = frozenset(
+    {"In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh"}
+)
+#: A digest may take this long, and this share of what the cell took, in seconds; its speed, in bytes per second.
+_DIGEST_SECONDS = 0.010
+_DIGEST_SHARE = 0.2
+_DIGEST_SPEED = 4e9
+#: Seconds for one object of a walk or a digest, about.
+_NODE_SECONDS = 6e-6
+_NODES_AT_LEAST = 5_000
+
+
+@dataclass
+class Before:
+    """What is known of a cell before it runs."""
+
+    #: Names that it may read → their versions (``absent`` where nothing is bound).
+    reads: dict[str, str]
+    #: Names whose objects it may change, and all that belong to them → the names through which it may.
+    may_change: dict[str, set[str]]
+    #: Names that it may bind.
+    may_bind: set[str]
+    #: It may reach any name.
+    opaque: bool
+    identities: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class After:
+    """What a cell did to the variables."""
+
+    written: list[str]
+    changed: list[str]
+    deleted: list[str]
+    #: Names that it may or may not have bound: their old value may be what they have now.
+    kept: list[str]
+
+
+class Variables:
+    """Follows one namespace (a kernel's ``user_ns``)."""
+
+    def __init__(self, namespace: dict[str, Any], hidden: Mapping[str, Any], *, unlimited: bool = False):
+        self.namespace = namespace
+        #: What the shell has put there, as long as it is still that.
+        self._hidden = hidden
+        #: Take the time that digests need (a job that keeps its variables anyway).
+        self._unlimited = unlimited
+        self.versions: dict[str, str] = {}
+        self.groups = Groups()
+        self.reached: dict[str, Reached] = {}
+        self._digests: dict[str, tuple[str, int]] = {}
+        self._identities: dict[str, int] = {}
+        self._outside = 0
+        self._budget = 0.0
+
+    def visible(self) -> list[str]:
+        """Return the names that the notebook's cells bound."""
+        return [name for name in list(self.namespace) if self._ours(name)]
+
+    def _ours(self, name: str) -> bool:
+        if name in _SHELL or name.startswith("__"):
+            return False
+        return name not in self._hidden or self._hidden[name] is not self.namespace.get(name)
+
+    # -- before ------------------------------------------------------------------------------------------------
+
+    def before(self, code: CellCode) -> Before:
+        """Say what a cell may read and change; to be called right before it runs."""
+        self._notice_outside()
+        opaque = bool(code.opaque)
+        reads, changes, binds = self._closure(code.reads, code.changes)
+        for name in reads:
+            opaque |= name in self.reached and self.reached[name].opaque
+        binds |= code.writes
+        if opaque:
+            visible = set(self.visible())
+            reads |= visible
+            changes |= visible
+        known = {name for name in reads if name in self.namespace and self._ours(name)}
+        for name in list(known):
+            known |= self.groups.of(name)
+        through: dict[str, set[str]] = {}
+        for name in changes & known:
+            for each in self.groups.of(name) or (name,):
+                if self._can_change(each):
+                    through.setdefault(each, set()).add(name)
+        versions = {name: self.versions.get(name, "") for name in known}
+        for name in reads - known:
+            if not hasattr(builtins, name) and name not in _SHELL and not name.startswith("__"):
+                versions[name] = ABSENT
+        found = Before(versions, through, binds, opaque)
+        found.identities = {name: id(self.namespace[name]) for name in self.visible()}
+        self._budget = _DIGEST_SECONDS
+        for name in found.may_change:
+            self._remember_digest(name)
+        return found
+
+    def _closure(self, reads: frozenset[str], changes: frozenset[str]) -> tuple[set[str], set[str], set[str]]:
+        """Add what the functions use that the names lead to, and theirs in turn."""
+        all_reads, all_changes, binds = set(reads), set(changes), set[str]()
+        waiting = list(reads)
+        while waiting:
+            uses = self._uses(waiting.pop())
+            if uses is None:
+                continue
+            binds |= uses.writes
+            all_changes |= uses.changes
+            # What may be bound may also stay as it was.
+            for name in (uses.reads | uses.writes) - all_reads:
+                all_reads.add(name)
+                waiting.append(name)
+        return all_reads, all_changes, binds
+
+    def _uses(self, name: str) -> Any:
+        found = self.reached.get(name)
+        if found is None and name in self.namespace and self._ours(name):
+            found = self._look(name, NODE_LIMIT)
+        return found.uses if found is not None else None
+
+    def _can_change(self, name: str) -> bool:
+        found = self.reached.get(name)
+        return found is None or bool(found.ids) or found.truncated
+
+    def _notice_outside(self) -> None:
+        """See what was bound between cells: by a widget's callback, a thread, another front end."""
+        for name in self.visible():
+            if self._identities.get(name) != id(self.namespace[name]):
+                self._outside += 1
+                self._bound(name, f"outside-{self._outside}-{time.time_ns()}", NODE_LIMIT)
+        for name in [name for name in self.versions if name not in self.namespace]:
+            self._forget(name)
+
+    # -- after -------------------------------------------------------------------------------------------------
+
+    def after(self, code: CellCode, before: Before, *, failed: bool, seconds: float) -> After:
+        """Say what the cell did; to be called right after it ran. Versions are set by :meth:`stamp`."""
+        namespace = self.namespace
+        certain = frozenset[str]() if failed else code.certain
+        self._budget = _DIGEST_SECONDS + _DIGEST_SHARE * seconds
+        now = set(self.visible())
+        maybe = now if before.opaque else before.may_bind
+        written = [name for name in sorted(now) if name in maybe or before.identities.get(name) != id(namespace[name])]
+        kept = [name for name in written if name in before.identities and name not in certain]
+        gone = set(before.identities) | {name for name in self.versions if name not in namespace}
+        deleted = sorted(name for name in gone if name not in namespace)
+        limit = NODE_LIMIT if self._unlimited else max(_NODES_AT_LEAST, int(seconds * _DIGEST_SHARE / _NODE_SECONDS))
+        changed = sorted(self._changed(before, set(written), limit))
+        for name in deleted:
+            self._forget(name)
+        for name in written:
+            self._look(name, limit, rebound=name in certain)
+        self._tie_unseen(written, before)
+        return After(written, changed, deleted, kept)
+
+    def stamp(self, after: After, execution: str) -> None:
+        """Set the versions of what a cell wrote and changed. ``execution`` identifies the execution or its result."""
+        for name in (*after.written, *after.changed):
+            self.versions[name] = f"{execution}:{name}"
+            self._identities[name] = id(self.namespace.get(name))
+        for name in self.visible():
+            self._identities.setdefault(name, id(self.namespace[name]))
+
+    def all_may_have_changed(self, execution: str) -> None:
+        """Take every variable for changed: an execution could not be followed."""
+        for name in self.visible():
+            self._bound(name, f"{execution}:{name}", NODE_LIMIT)
+        for name in [name for name in self.versions if name not in self.namespace]:
+            self._forget(name)
+
+    def _tie_unseen(self, written: list[str], before: Before) -> None:
+        """Take variables for one group where an extension's objects may share what they were made from."""
+        for name in written:
+            if self.reached[name].unseen:
+                self.groups.tie(name, (each for each in before.reads if each in self.namespace and self._holds(each)))
+
+    def _holds(self, name: str) -> bool:
+        return name in self.reached and bool(self.reached[name].ids)
+
+    def _changed(self, before: Before, written: set[str], limit: int) -> set[str]:
+        """Return the names whose objects have changed, or may have.
+
+        A change comes through the names that the cell uses: where all of them consist of what they did, nothing that
+        belongs to them has changed. (Of a name that has another value now, nobody knows what became of the old one.)
+        """
+        direct = {name for names in before.may_change.values() for name in names}
+        changed = {
+            name
+            for name in direct - written
+            if name in before.may_change and name in self.namespace and not self._is_as_before(name, limit)
+        }
+        gone = {name for name in direct if name in written or name not in self.namespace}
+        for name, through in before.may_change.items():
+            if name in direct or name in written or name not in self.namespace or not through & (changed | gone):
+                continue
+            if not self._is_as_before(name, limit):
+                changed.add(name)
+        return changed
+
+    def _is_as_before(self, name: str, limit: int) -> bool:
+        known = self._digests.pop(name, None)
+        self._look(name, limit)
+        if known is None:
+            return False
+        self._remember_digest(name)
+        return known == self._digests.get(name)
+
+    def _remember_digest(self, name: str) -> None:
+        """Keep a variable's digest, where it is not known and can be had in time."""
+        found = self.reached.get(name)
+        if name in self._digests or found is None or found.truncated:
+            return
+        cost = found.size / _DIGEST_SPEED + len(found.ids) * _NODE_SECONDS
+        if cost > self._budget and not self._unlimited:
+            return
+        began = time.perf_counter()
+        try:
+            digest = digest_of(self.namespace[name], self.namespace)
+        except UndigestibleError:
+            return
+        finally:
+            self._budget -= time.perf_counter() - began
+        self._digests[name] = (digest, hash(tuple(found.ids)))
+
+    def digest(self, name: str) -> str:
+        """Return a variable's digest; empty where there is none, or where it would take too long."""
+        self._remember_digest(name)
+        known = self._digests.get(name)
+        return known[0] if known else ""
+
+    # -- what is known of a variable -----------------------------------------------------------------------------
+
+    def _look(self, name: str, limit: int, *, rebound: bool = False) -> Reached:
+        found = reached_from(self.namespace[name], self.namespace, limit)
+        self.reached[name] = found
+        self._digests.pop(name, None)
+        self.groups.put(name, found.ids, anything=found.truncated, rebound=rebound)
+        return found
+
+    def _bound(self, name: str, version: str, limit: int) -> None:
+        self._look(name, limit, rebound=True)
+        self.versions[name] = version
+        self._identities[name] = id(self.namespace[name])
+
+    def _forget(self, name: str) -> None:
+        self.versions.pop(name, None)
+        self.reached.pop(name, None)
+        self._digests.pop(name, None)
+        self._identities.pop(name, None)
+        self.groups.remove(name)

@@ -59,6 +59,8 @@ class Manager(NotebookExecutionManager):
         self.failed_cell: int | None = None
         self.failure: CellExecutionError | None = None
         self.target = Target(output_path) if output_path else None
+        #: Whether papermill writes the notebook once more after the execution.
+        self.written_again = False
         file = self.target.file if self.target else None
         self._journal = OutputJournal(file) if file else None
         self._outputs: CellOutputs | None = None
@@ -100,12 +102,12 @@ class Manager(NotebookExecutionManager):
         if not first and not journaled:
             self._begin_journal()
 
-    def _write(self) -> None:
+    def _write(self, *, draft: bool = True) -> None:
         assert self.target is not None  # noqa: S101
         now = time.monotonic()
         if self._outputs is not None:
             self._outputs.write()
-        self.target.write(self.nb)
+        self.target.write(self.nb, draft=draft)
         self._saved_at = time.monotonic()
         self._save_took = self._saved_at - now
 
@@ -126,7 +128,7 @@ class Manager(NotebookExecutionManager):
         self.cleanup_pbar()
         try:
             if self.target is not None:
-                self._write()
+                self._write(draft=self.written_again)
             if self._journal is not None:
                 self._journal.remove()
         finally:

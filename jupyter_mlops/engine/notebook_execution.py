@@ -76,6 +76,7 @@ def execute(
     )
     try:
         client.execute()
+        manager.written_again = bool(output_path)  # unless an error is raised
     finally:
         own.end()
         # papermill's caller looks for an error output; one in a cell that may fail is none.

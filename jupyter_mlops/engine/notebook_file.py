@@ -61,11 +61,17 @@ def read_notebook(file: Path, name: str) -> Any:
         raise _unreadable(name, f"{type(error).__name__}: {error}"[:500]) from error
 
 
-def write_notebook(node: Any, path: str | Path) -> None:
-    """Write a notebook whole. Validation is left out: what a kernel sent is kept as it came."""
-    from nbformat.v4 import writes
+def write_notebook(node: Any, path: str | Path, *, draft: bool = False) -> None:
+    """Write a notebook whole. Validation is left out: what a kernel sent is kept as it came.
 
-    write_whole(Path(path), writes(node) + "\n")
+    A ``draft`` is soon written again: it has no line breaks for git, which take most of the time.
+    """
+    if draft:
+        write_whole(Path(path), json.dumps(node, ensure_ascii=False) + "\n")
+    else:
+        from nbformat.v4 import writes
+
+        write_whole(Path(path), writes(node) + "\n")
 
 
 def _unreadable(name: str, why: str, **details: Any) -> NotebookError:

@@ -20,10 +20,10 @@ class Target:
         self.file = _local_file(self.path)
         self._handler: tuple[str, Any] | None = None
 
-    def write(self, node: Any) -> None:
+    def write(self, node: Any, *, draft: bool = False) -> None:
         """Write the notebook. Raises ``OSError``, and whatever a remote store raises."""
         if self.file is not None:
-            write_notebook(node, self.file)
+            write_notebook(node, self.file, draft=draft)
         else:
             write_ipynb(node, self.path)
 

@@ -92,9 +92,9 @@ def test_the_notebook_is_written_at_a_bounded_rate(tmp_path: Path, monkeypatch: 
     writes = []
     real = notebook_target.write_notebook
 
-    def count(node: Any, path: str) -> None:
+    def count(node: Any, path: str, **options: Any) -> None:
         writes.append(path)
-        real(node, path)
+        real(node, path, **options)
 
     monkeypatch.setattr(notebook_target, "write_notebook", count)
     out = execute(tmp_path, *["print('x' * 1_000_000)"] * 30)

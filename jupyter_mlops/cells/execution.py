@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import hashlib
 import os
 import sys
 import time
+import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +20,37 @@ from .code import CellCode, analyse
 from .doings import Watch
 from .files import CellFiles, FileDigests
 from .hints import discarded_calls, names_in_texts, seeds_first
-from .modules import LocalModules
+from .modules import LocalModules, is_local
 from .record import Execution, Value, key_of
-from .surroundings import Surroundings
+from .surroundings import GENERATORS, SEEDED_BY, Surroundings
 from .variables import After, Before, Variables
 
 #: Names through which a cell reads the session's history.
 _HISTORY = frozenset({"_", "__", "___", "Out", "In", "_oh", "_ih", "_i", "_ii", "_iii", "_dh"})
-_NO_CODE = ast.Module([], [])
 
-_watch: Watch | None = None
-_surroundings: Surroundings | None = None
-_files = FileDigests()
-_local_modules = LocalModules()
-_modules: dict[str, tuple[Any, str]] = {}
+
+class Observer:
+    """What looks at one namespace and its process, from execution to execution."""
+
+    def __init__(self, namespace: dict[str, Any], hidden: Mapping[str, Any], *, unlimited: bool = False):
+        self.variables = Variables(namespace, hidden, unlimited=unlimited)
+        self.watch = Watch(namespace)
+        self.surroundings = Surroundings()
+        self.files = FileDigests()
+        self.local = LocalModules()
+        #: User's module → the module object, and the digest of the source that it was loaded from.
+        self.modules: dict[str, tuple[Any, str]] = {}
 
 
 class Running:
     """An execution between its beginning and its end."""
 
-    def __init__(self, record: Execution, variables: Variables, workspace: Workspace):
+    def __init__(self, record: Execution, observer: Observer, workspace: Workspace):
         self.record = record
+        self._observer = observer
         #: Other code of the kernel ran at the same time.
         self.disturbed = False
-        self._variables = variables
+        self._variables = observer.variables
         self._workspace = workspace
         self._code: CellCode | None = None
         self._before: Before | None = None
@@ -48,11 +58,8 @@ class Running:
 
     def begin(self) -> None:
         """Look at everything that the cell may change."""
-        global _watch, _surroundings
-        record = self.record
+        record, surroundings = self.record, self._observer.surroundings
         record["source_hash"] = source_hash(record["source"])
-        if _watch is None or _surroundings is None:
-            _watch, _surroundings = Watch(self._variables.namespace), Surroundings()
         try:
             code = analyse(record["source"])
         except (SyntaxError, ValueError):  # the cell will say so itself; it changes nothing
@@ -62,12 +69,12 @@ class Running:
         in_texts = names_in_texts(code.tree, values.values()) & namespace.keys()
         self._code = code.reading(in_texts) if in_texts else code
         self._before = self._variables.before(self._code)
-        self._generators = _surroundings.generators()
-        self._options = _surroundings.options()
-        self._loaded = set(_local_modules.now())
-        self._cell_files = CellFiles(_files, code.tree, values)
+        self._generators = surroundings.generators()
+        self._options = surroundings.options()
+        self._loaded = set(self._observer.local.now())
+        self._cell_files = CellFiles(self._observer.files, code.tree, values)
         self._runs = _active_runs()
-        _watch.begin()
+        self._observer.watch.begin()
         self._began = time.perf_counter()
 
     def displayed(self, message: dict[str, Any]) -> None:
@@ -84,21 +91,22 @@ class Running:
     def end(self, error: BaseException | None) -> None:
         """Look at what the cell has done and complete the record."""
         seconds = time.perf_counter() - self._began
+        doings = self._observer.watch.end()
         record, code, before = self.record, self._code, self._before
-        if _watch is None or _surroundings is None or code is None or before is None:
+        if code is None or before is None:
             raise RuntimeError("ended before it began")
-        doings = _watch.end()
+        surroundings = self._observer.surroundings
         record["seconds"] = round(seconds, 6)
         record["status"] = (
             "succeeded" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         )
         record["error"] = f"{type(error).__name__}: {error}"[:2000] if error is not None else ""
         after = self._variables.after(code, before, failed=error is not None, seconds=seconds)
-        generators, options = _surroundings.generators(), _surroundings.options()
+        generators, options = surroundings.generators(), surroundings.options()
         namespace = self._variables.namespace
         values = {name: namespace[name] for name in before.reads if name in namespace}
         files_read, files_written = self._cell_files.after(doings, values)
-        local = _local_modules.now()
+        local = self._observer.local.now()
         sources = {str(path) for path in local.values()}
         record["reads"] = self._reads(before, after)
         record["written"], record["changed"] = after.written, after.changed
@@ -106,29 +114,32 @@ class Running:
         record["files_read"] = self._relative({k: v for k, v in files_read.items() if k not in sources})
         record["files_written"] = self._relative(files_written)
         record["modules"] = self._used_modules(local, code, set(doings.read))
+        record["seeded"] = sorted(self._seeded(code) & generators.keys())
         record["generators"] = {
             name: (began, state)
             for name, state in generators.items()
-            if (began := self._generators.get(name) or _surroundings.initial(name)) != state
+            if (began := self._generators.get(name) or surroundings.initial(name)) != state or name in record["seeded"]
         }
-        record["seeded"] = bool(record["generators"]) and seeds_first(code.tree)
         record["options"], record["options_after"] = self._options, options
         record["environment"] = environment_hash()
         record["runs"] = list(dict.fromkeys([*record["runs"], *self._runs, *_active_runs()]))
         record["network"], record["programs"] = list(doings.network), list(doings.programs)
         record["background"] = doings.background
         record["opaque"] = list(code.opaque) + sorted(code.reads & _HISTORY)
-        record["calls"], record["effects"] = discarded_calls(code.tree), list(code.effects)
+        record["calls"], record["effects"] = self._library_calls(code), list(code.effects)
+        record["runs_open"] = _active_runs()
+        record["module_files"] = self._relative({str(local[name]): name for name in record["modules"]})
         record["incomplete"] = "disturbed" if self.disturbed else ""
         record["values"] = {}
         record["key"] = key_of(record)
         self._variables.stamp(after, record["key"] or record["id"])
-        record["values"] = {name: self._value(name) for name in (*after.written, *after.changed)}
+        touched = (*after.written, *after.changed)
+        record["values"] = {name: self._value(name) for name in touched}
+        record["groups"] = self._variables.partition({*touched, *before.reads})
 
     def give_up(self, why: str) -> None:
         """Complete the record with what is known, so that nobody takes it for the whole."""
-        if _watch is not None:
-            _watch.end()
+        self._observer.watch.end()
         record = self.record
         record["status"] = "failed" if record["status"] == "running" else record["status"]
         record["incomplete"], record["key"] = why[:500] or "unknown", ""
@@ -170,12 +181,36 @@ class Running:
                 names |= reached.modules
         names |= {name for name in local for wanted in code.modules if name == wanted or wanted.startswith(f"{name}.")}
         found = {}
+        known = self._observer.modules
         for name in sorted(names & local.keys()):
-            module, digest = _modules.get(name, (None, ""))
+            module, digest = known.get(name, (None, ""))
             if module is not sys.modules[name] or str(local[name]) in opened or "autoreload" in _extensions():
-                digest = _files.of(str(local[name]))
-                _modules[name] = (sys.modules[name], digest)
+                digest = self._observer.files.of(str(local[name]))
+                known[name] = (sys.modules[name], digest)
             found[name] = digest
+        return found
+
+    def _seeded(self, code: CellCode) -> set[str]:
+        """Return the generators that the cell sets before it can use them."""
+        found: set[str] = set()
+        for call in seeds_first(code.tree):
+            first, _dot, rest = call.partition(".")
+            root = self._variables.namespace.get(first)
+            module = root.__name__ if isinstance(root, types.ModuleType) else getattr(root, "__module__", None) or ""
+            found |= SEEDED_BY.get(f"{module}.{rest}".rpartition(".")[0] if rest else module, set(GENERATORS))
+        return found
+
+    def _library_calls(self, code: CellCode) -> list[str]:
+        """Return the calls of libraries' functions whose result the cell throws away, by their full names."""
+        found = []
+        for call in discarded_calls(code.tree):
+            first, _dot, rest = call.partition(".")
+            root = self._variables.namespace.get(first, getattr(builtins, first, None))
+            if isinstance(root, types.ModuleType):
+                found.append(f"{root.__name__}.{rest}")
+            elif isinstance(root, (type, types.FunctionType, types.BuiltinFunctionType)):
+                if (module := root.__module__) != "__main__" and not is_local(sys.modules.get(module or "")):
+                    found.append(".".join(part for part in (module, root.__qualname__, rest) if part))
         return found
 
     def _relative(self, files: dict[str, str]) -> dict[str, str]:

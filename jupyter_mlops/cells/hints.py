@@ -30,22 +30,22 @@ def discarded_calls(tree: ast.Module) -> list[str]:
     return list(found)
 
 
-def seeds_first(tree: ast.Module) -> bool:
-    """Whether the cell sets seeds before it calls anything else."""
-    seeded = False
+def seeds_first(tree: ast.Module) -> list[str]:
+    """Return the dotted names of the calls that set seeds before the cell calls anything else."""
+    found: list[str] = []
     for statement in tree.body:
         if isinstance(statement, (ast.Import, ast.ImportFrom)):
             continue
         calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
         if isinstance(statement, ast.Assign) and not calls:
             continue
-        if not isinstance(statement, ast.Expr) or not calls:
-            return seeded
-        name = _dotted(calls[0].func).rpartition(".")[2]
-        if name not in _SEEDS or not calls[0].args or len(calls) > 1:
-            return seeded
-        seeded = True
-    return seeded
+        if not isinstance(statement, ast.Expr) or len(calls) != 1:
+            break
+        name = _dotted(calls[0].func)
+        if name.rpartition(".")[2] not in _SEEDS or not calls[0].args:
+            break
+        found.append(name)
+    return found
 
 
 def names_in_texts(tree: ast.Module, values: Iterable[object]) -> set[str]:

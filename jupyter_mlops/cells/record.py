@@ -11,7 +11,7 @@ ABSENT: Final = "absent"
 #: Grows when records of before can't be compared with those of after.
 FORMAT: Final = 1
 
-Status = Literal["running", "succeeded", "failed", "interrupted", "died"]
+Status = Literal["running", "succeeded", "failed", "interrupted", "died", "cached"]
 
 
 class Value(TypedDict, total=False):
@@ -58,29 +58,34 @@ class Execution(TypedDict, total=False):
     #: Written, or left as they were.
     kept: list[str]
     values: dict[str, Value]
+    #: How the variables that it touched belong together after it, those that are alone among them.
+    groups: list[list[str]]
     files_read: dict[str, str]
     files_written: dict[str, str]
     #: Data read through connections and datasets → version.
     data: dict[str, str]
     #: The user's own modules → digest of their source.
     modules: dict[str, str]
+    #: Their files → the module.
+    module_files: dict[str, str]
     #: Global random generators that it used → digests of their state before and after.
     generators: dict[str, tuple[str, str]]
-    #: It set all generators that it used before it used them.
-    seeded: bool
+    #: Those that it set before it can have used them.
+    seeded: list[str]
     #: Options of libraries and the process that were not the defaults → digests, before and after.
     options: dict[str, str]
     options_after: dict[str, str]
     environment: str
-    #: MLflow runs that were active in it.
+    #: MLflow runs that were active in it, and those that were still open when it ended.
     runs: list[str]
+    runs_open: list[str]
     network: list[str]
     programs: list[str]
     #: Threads and tasks that were still running when it ended.
     background: int
     #: Why its names can't be told from its code.
     opaque: list[str]
-    #: Calls whose result is thrown away: they may set state that no variable shows.
+    #: Calls of libraries' functions whose result is thrown away: they may set state that no variable shows.
     calls: list[str]
     #: Shell commands and magics that change the process.
     effects: list[str]
@@ -91,6 +96,8 @@ class Execution(TypedDict, total=False):
     pipeline_run_id: str
     step: str
     attempt: int
+    #: With status ``cached``: the execution whose results were taken.
+    taken_from: str
     #: Why parts of this record are missing.
     incomplete: str
 
@@ -109,7 +116,7 @@ def key_of(record: Execution) -> str:
         "files": sorted(record["files_read"].items()),
         "data": sorted(record["data"].items()),
         "modules": sorted(record["modules"].items()),
-        "generators": [] if record["seeded"] else sorted((k, v[0]) for k, v in record["generators"].items()),
+        "generators": sorted((k, v[0]) for k, v in record["generators"].items() if k not in record["seeded"]),
         "options": sorted(record["options"].items()),
         "environment": record["environment"],
     }
@@ -130,7 +137,7 @@ def why_no_key(record: Execution) -> str:
         return "background"
     if any(digest in ("changed", "unreadable", "large") for digest in record["files_read"].values()):
         return "files"
-    if not record["seeded"] and any(before == "unknown" for before, _after in record["generators"].values()):
+    if any(each[0] == "unknown" and name not in record["seeded"] for name, each in record["generators"].items()):
         return "generators"
     if "unknown" in record["options"].values():
         return "options"

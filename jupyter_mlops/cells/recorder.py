@@ -18,10 +18,9 @@ from .. import context
 from ..errors import MlopsError
 from ..journal import Journal
 from ..workspace import Workspace
-from .execution import Running
+from .execution import Observer, Running
 from .record import FORMAT, Execution
 from .session import journal_path, session_record
-from .variables import Variables
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
@@ -45,7 +44,7 @@ class Recorder:
         self.workspace = workspace
         self.session = uuid.uuid4().hex
         self.journal = Journal(journal_path(workspace, self.session))
-        self.variables = Variables(shell.user_ns, shell.user_ns_hidden, unlimited=unlimited)
+        self.observer = Observer(shell.user_ns, shell.user_ns_hidden, unlimited=unlimited)
         #: The record of the last execution that ended.
         self.last: Execution | None = None
         self._running: Running | None = None
@@ -140,7 +139,7 @@ class Recorder:
             "step": here.step,
             "attempt": here.attempt,
         }
-        running = Running(record, self.variables, self.workspace)
+        running = Running(record, self.observer, self.workspace)
         self.journal.append({**record, "kind": "start"})
         running.begin()
         return running

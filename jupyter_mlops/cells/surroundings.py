@@ -19,7 +19,7 @@ from .digests import UndigestibleError, digest_of
 _NOTHING: dict[str, Any] = {}
 
 
-#: Environment variables that libraries set for themselves while they are imported.
+#: Environment variables that libraries and tools set for themselves.
 _OF_LIBRARIES = (
     "KMP_",
     "OMP_",
@@ -31,6 +31,7 @@ _OF_LIBRARIES = (
     "CUDA_",
     "TF_",
     "MPL",
+    "PYTEST_",
     "GRPC_",
     "_",
 )
@@ -89,6 +90,10 @@ GENERATORS: dict[str, Generator] = {
     ),
     "torch": Generator("torch", _torch_random, lambda torch: [torch.Generator().get_state().numpy().tobytes()]),
 }
+
+
+#: Modules whose seeding functions set one generator alone; those of others (``seed_everything``) set all.
+SEEDED_BY = {"random": {"random"}, "numpy.random": {"numpy"}, "numpy.random.mtrand": {"numpy"}, "torch": {"torch"}}
 
 
 def _numpy_options(numpy: Any) -> Any:

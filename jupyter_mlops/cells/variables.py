@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -248,6 +248,10 @@ class Variables:
         self._remember_digest(name)
         known = self._digests.get(name)
         return known[0] if known else ""
+
+    def partition(self, names: Set[str]) -> list[list[str]]:
+        """Return the groups in which these names are, each once, sorted; names that are not bound are left out."""
+        return sorted(sorted(group) for group in {self.groups.of(name) for name in names} if group)
 
     # -- what is known of a variable -----------------------------------------------------------------------------
 

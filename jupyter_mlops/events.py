@@ -10,7 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Topic = Literal["workspace", "run", "pipeline_run", "step_run", "model", "endpoint", "worker", "snapshot", "notebook"]
+Topic = Literal[
+    "workspace",
+    "run",
+    "pipeline_run",
+    "step_run",
+    "model",
+    "endpoint",
+    "worker",
+    "snapshot",
+    "notebook",
+    "cell_execution",
+]
 Action = Literal["created", "updated", "deleted", "progress"]
 
 #: The schema under which changes are emitted on Jupyter's event stream.

@@ -7,8 +7,10 @@ which its checksum tells. (Only a crash of the machine can lose what was appende
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import threading
 import zlib
 from dataclasses import dataclass, field
@@ -19,6 +21,8 @@ from .errors import from_os_error
 from .i18n import gettext as _
 
 _CHECKSUM = 8  # hexadecimal digits of a CRC-32, then a space
+#: A longer line is no record: it would fill the reader's memory.
+_LONGEST_LINE = 64 * 2**20
 
 
 class Journal:
@@ -95,6 +99,55 @@ def read(path: Path) -> Contents:
     return found
 
 
+@dataclass
+class Part(Contents):
+    """What a journal holds from one place on."""
+
+    #: Where to read on: behind the last whole line.
+    next: int = 0
+    #: Bytes behind ``next``: the beginning of a line that is being written, or that a dead process has cut off.
+    rest: int = 0
+
+
+def read_part(path: Path, offset: int = 0, *, size: int = 8 * 2**20) -> Part:
+    """Read the records from a place of a journal on (0, or :attr:`Part.next` of an earlier part).
+
+    A part ends after about ``size`` bytes, at the end of a line. A last line that is not whole yet is left for next
+    time. A journal that is shorter than ``offset`` was replaced: it is read from its beginning. A link is not followed.
+
+    Raises :class:`MlopsError` where the file is none, or can't be read.
+    """
+    found = Part(next=offset)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            about = os.fstat(descriptor)
+            if not stat.S_ISREG(about.st_mode):
+                raise OSError(errno.EINVAL, _("it is not a file"))
+            if about.st_size < offset:
+                found.next = 0
+            file.seek(found.next)
+            end = found.next + size
+            while found.next < end and (line := file.readline(_LONGEST_LINE)):
+                length = len(line)
+                while not line.endswith(b"\n") and (more := file.readline(_LONGEST_LINE)):
+                    length, line = length + len(more), more[-1:]  # too long: skipped, and counted as damaged
+                if not line.endswith(b"\n"):
+                    found.rest = length
+                    break
+                found.next += length
+                if line == b"\n" and length == 1:
+                    continue
+                record = _parse(line) if length == len(line) else None
+                if record is None:
+                    found.damaged += 1
+                else:
+                    found.records.append(record)
+    except OSError as error:
+        raise from_os_error(error, _("read the journal"), path) from error
+    return found
+
+
 def _line(record: dict[str, Any]) -> bytes:
     text = json.dumps(record, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode("ascii")
     # The line break before it keeps it apart from a line that a dead process, or a full disk, has cut off.
@@ -107,6 +160,6 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         if not line.endswith(b"\n") or int(line[:_CHECKSUM], 16) != zlib.crc32(text):
             return None
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from jupyter_mlops import journal as journal_module
 from jupyter_mlops.errors import DiskFullError, MlopsError
-from jupyter_mlops.journal import Journal, read
+from jupyter_mlops.journal import Journal, read, read_part
 from tests.conftest import fill
 
 WRITER = """
@@ -159,3 +160,71 @@ def test_a_line_is_readable_by_anybody(path: Path) -> None:
     checksum, _space, text = path.read_text().strip().partition(" ")
     assert len(checksum) == 8
     assert json.loads(text) == {"n": 1}
+
+
+# -- from a place on -----------------------------------------------------------------------------------------------
+
+
+def test_parts_join_to_the_whole(path: Path) -> None:
+    journal = Journal(path)
+    for number in range(300):
+        journal.append({"n": number, "filler": "z" * (number * 7 % 90)})
+    numbers, offset, parts = [], 0, 0
+    while (part := read_part(path, offset, size=1000)).records:
+        numbers += [record["n"] for record in part.records]
+        offset, parts = part.next, parts + 1
+    assert numbers == list(range(300))
+    assert parts > 10
+    assert offset == path.stat().st_size
+    # When more is written
+    journal.append({"n": 300})
+    assert [record["n"] for record in read_part(path, offset).records] == [300]
+
+
+def test_a_line_that_is_being_written_is_left_for_next_time(path: Path) -> None:
+    journal = Journal(path)
+    for number in range(3):
+        journal.append({"n": number})
+    whole = path.read_bytes()
+    start = read_part(path).next
+    journal.append({"n": 3})
+    last = path.read_bytes()[len(whole) :]
+    for cut in range(2, len(last)):
+        path.write_bytes(whole + last[:cut])
+        part = read_part(path, start)
+        assert (part.records, part.damaged, part.next, part.rest) == ([], 0, start + 1, cut - 1)
+        path.write_bytes(whole + last)
+        assert [record["n"] for record in read_part(path, part.next).records] == [3]
+    # When its writer died there and another goes on behind it, it is damaged
+    path.write_bytes(whole + last[:10])
+    journal.append({"n": 4})
+    part = read_part(path, start)
+    assert ([record["n"] for record in part.records], part.damaged, part.rest) == ([4], 1, 0)
+
+
+def test_a_journal_that_was_replaced_is_read_from_its_beginning(path: Path) -> None:
+    journal = Journal(path)
+    for number in range(3):
+        journal.append({"n": number})
+    offset = read_part(path).next
+    path.write_bytes(path.read_bytes()[: offset // 3])
+    assert [record["n"] for record in read_part(path, offset).records] == [0]
+
+
+def test_a_line_that_would_fill_the_memory_is_passed_over(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "_LONGEST_LINE", 1000)
+    journal = Journal(path)
+    for filler in (10, 5000, 20):
+        journal.append({"filler": "z" * filler})
+    part = read_part(path)
+    assert [len(record["filler"]) for record in part.records] == [10, 20]
+    assert part.damaged == 1
+
+
+def test_only_a_file_is_read_from_a_place_on(path: Path, tmp_path: Path) -> None:
+    Journal(path).append({"n": 1})
+    (tmp_path / "link").symlink_to(path)
+    os.mkfifo(tmp_path / "pipe")
+    for wrong in (tmp_path / "link", tmp_path / "pipe", tmp_path, tmp_path / "none"):
+        with pytest.raises(MlopsError):
+            read_part(wrong)

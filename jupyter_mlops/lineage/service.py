@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from contextlib import nullcontext
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, Table, and_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,7 +19,7 @@ from ..i18n import gettext as _
 from ..store.database import Database, database
 from ..store.tables import LineageEdgeRow, LineageNodeRow
 from ..workspace import Workspace
-from .types import Edge, Node, Trace, TraceQuery
+from .types import Edge, Kind, Node, Trace, TraceQuery
 
 #: A trace ends after this many nodes.
 NODE_LIMIT = 1000
@@ -38,8 +39,8 @@ class LineageService:
     def _database(self) -> Database:
         return database(self.workspace)
 
-    def record(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
-        """Record nodes and edges, all or none.
+    def record(self, nodes: Sequence[Node], edges: Sequence[Edge], *, within: Session | None = None) -> None:
+        """Record nodes and edges, all or none; in the caller's transaction where it gives its session (``within``).
 
         A node that is known gets the new label, and the new data over the old. An end of an edge that is not known
         becomes a node with its key as label, so that no edge ever dangles. Recording something twice changes nothing.
@@ -54,7 +55,7 @@ class LineageService:
             for _name, node in sorted(named.items())
         ]
         lines = [{**edge.model_dump(), "at": now} for edge in edges]
-        with self._database.session() as session:
+        with self._database.session() if within is None else nullcontext(within) as session:
             _insert_missing(session, LineageNodeRow.__table__, rows)  # type: ignore[arg-type]
             _update_changed(session, named)
             _insert_missing(session, LineageEdgeRow.__table__, lines)  # type: ignore[arg-type]
@@ -67,34 +68,55 @@ class LineageService:
         start = (query.kind, query.key)
         if "\0" in query.key:  # PostgreSQL would refuse the query; no key has one
             raise _nothing_recorded(query)
-        found: dict[Name, int] = {start: 0}
-        edges: dict[tuple[str, ...], Edge] = {}
-        frontier: list[Name] = [start]
-        truncated = False
         with self._database.reading() as session:
-            # Level by level: each level is one indexed query per 500 nodes, a cycle ends by itself, and the nearest
-            # come first. A recursive query could not stop at a thing that it has seen at another depth.
-            while frontier:
-                following: list[Name] = []
-                for edge in _edges_at(session, frontier, query.direction):
-                    near, far = _ends(edge) if query.direction == "down" else reversed(_ends(edge))
-                    if far not in found:
-                        if found[near] >= query.depth or len(found) >= NODE_LIMIT:
-                            truncated = True
-                            continue
-                        found[far] = found[near] + 1
-                        following.append(far)
-                    edges[(*_ends(edge)[0], edge.relation, *_ends(edge)[1])] = edge
-                frontier = following
+            found, edges, truncated = _walk(session, [start], query.direction, query.depth)
             nodes = _read_nodes(session, found)
         if start not in nodes:
             raise _nothing_recorded(query)
         return Trace(
             start=nodes[start],
             nodes=[nodes[name] for name in found if name != start and name in nodes],
-            edges=list(edges.values()),
+            edges=edges,
             truncated=truncated,
         )
+
+    def reached(
+        self, kind: Kind, keys: Sequence[str], direction: Literal["up", "down"] = "down", depth: int = 20
+    ) -> list[Node]:
+        """Return what came of any of several things (``down``), or made them (``up``), nearest first.
+
+        Things of which nothing is recorded lead nowhere. At most 1,000 nodes, those of ``keys`` left out.
+        """
+        starts: list[Name] = [(kind, key) for key in dict.fromkeys(keys)]
+        with self._database.reading() as session:
+            known = _read_nodes(session, starts)
+            found, _edges, _truncated = _walk(session, [start for start in starts if start in known], direction, depth)
+            nodes = _read_nodes(session, [name for name in found if name not in known])
+        return [nodes[name] for name in found if name in nodes]
+
+
+def _walk(session: Session, starts: list[Name], direction: str, depth: int) -> tuple[dict[Name, int], list[Edge], bool]:
+    """Return what is reached with its distance, nearest first, the edges that led there, and whether there is more."""
+    # Level by level: each level is one indexed query per 500 nodes, a cycle ends by itself, and the nearest come first.
+    # A recursive query could not stop at a thing that it has seen at another depth.
+    found = dict.fromkeys(starts, 0)
+    limit = len(starts) + NODE_LIMIT - 1
+    edges: dict[tuple[str, ...], Edge] = {}
+    frontier = starts
+    truncated = False
+    while frontier:
+        following: list[Name] = []
+        for edge in _edges_at(session, frontier, direction):
+            near, far = _ends(edge) if direction == "down" else reversed(_ends(edge))
+            if far not in found:
+                if found[near] >= depth or len(found) >= limit:
+                    truncated = True
+                    continue
+                found[far] = found[near] + 1
+                following.append(far)
+            edges[(*_ends(edge)[0], edge.relation, *_ends(edge)[1])] = edge
+        frontier = following
+    return found, list(edges.values()), truncated
 
 
 def _nothing_recorded(query: TraceQuery) -> NotFoundError:

@@ -10,6 +10,7 @@ from ..schema import Model
 
 Kind = Literal[
     "notebook",
+    "cell_execution",
     "snapshot",
     "run",
     "pipeline_run",

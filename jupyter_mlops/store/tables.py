@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Float, ForeignKeyConstraint, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Float, ForeignKeyConstraint, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # SQLite gives out row ids only for INTEGER; PostgreSQL's INTEGER would overflow after 2 thousand million changes.
@@ -113,6 +113,123 @@ class CellExecutionRow(Base):
     status: Mapped[str]
     started_at: Mapped[float | None]
     ended_at: Mapped[float | None]
+
+
+class CellSessionRow(Base):
+    """One kernel whose cells are recorded, and how far its journal was read in."""
+
+    __tablename__ = "cell_session"
+    __table_args__ = (Index("ix_cell_session_notebook", "notebook", "started_at"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    notebook: Mapped[str] = mapped_column(default="")
+    pipeline_run_id: Mapped[str] = mapped_column(default="")
+    step: Mapped[str] = mapped_column(default="")
+    attempt: Mapped[int] = mapped_column(default=0)
+    host: Mapped[str] = mapped_column(default="")
+    pid: Mapped[int] = mapped_column(BigInteger(), default=0)
+    process_started_at: Mapped[float] = mapped_column(default=0.0)
+    python: Mapped[str] = mapped_column(default="")
+    environment: Mapped[str] = mapped_column(default="")
+    started_at: Mapped[float] = mapped_column(default=0.0)
+    #: When recording ended, or was found to have ended with its process.
+    ended_at: Mapped[float | None]
+    #: The process is gone: nothing more will come.
+    dead: Mapped[bool] = mapped_column(Boolean(), default=False)
+    #: Bytes of the journal that are read in.
+    offset: Mapped[int] = mapped_column("journal_offset", BigInteger(), default=0)
+    #: Lines of the journal that were no records.
+    damaged: Mapped[int] = mapped_column(default=0)
+    #: Format of the records. Of one that a newer version writes nothing is read in before this version is upgraded.
+    format: Mapped[int] = mapped_column(default=0)
+
+
+class CellSourceRow(Base):
+    """The text of cells, once for each different one."""
+
+    __tablename__ = "cell_source"
+
+    #: BLAKE2b-128 of the text, hexadecimal.
+    hash: Mapped[str] = mapped_column(primary_key=True)
+    text: Mapped[str] = mapped_column(Text())
+
+
+class CellRecordRow(Base):
+    """One execution of one cell, as the recorder in its kernel wrote it."""
+
+    __tablename__ = "cell_record"
+    __table_args__ = (
+        Index("ix_cell_record_notebook", "notebook", "started_at", "id"),
+        Index("ix_cell_record_cell", "cell_id", "started_at"),
+        Index("ix_cell_record_started", "started_at", "id"),
+        Index("ix_cell_record_session", "session", "sequence"),
+        Index("ix_cell_record_key", "key"),
+        Index("ix_cell_record_step", "pipeline_run_id", "step", "attempt"),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    session: Mapped[str]
+    sequence: Mapped[int]
+    notebook: Mapped[str]
+    cell_id: Mapped[str]
+    count: Mapped[int]
+    source_hash: Mapped[str]
+    title: Mapped[str] = mapped_column(Text())
+    #: "running", "succeeded", "failed", "interrupted" or "died".
+    status: Mapped[str]
+    started_at: Mapped[float]
+    seconds: Mapped[float | None]
+    key: Mapped[str]
+    pipeline_run_id: Mapped[str]
+    step: Mapped[str]
+    attempt: Mapped[int]
+    #: The whole record without its source (``cells.record.Execution``).
+    record: Mapped[dict[str, Any]]
+
+
+class CellNameRow(Base):
+    """A name that an execution wrote, changed or deleted."""
+
+    __tablename__ = "cell_name"
+    __table_args__ = (
+        ForeignKeyConstraint(["execution"], ["cell_record.id"], ondelete="CASCADE"),
+        Index("ix_cell_name_session", "session", "name", "sequence"),
+        Index("ix_cell_name_name", "name"),
+    )
+
+    execution: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    session: Mapped[str]
+    sequence: Mapped[int]
+    #: "written", "changed" or "deleted".
+    what: Mapped[str]
+
+
+class CellFileRow(Base):
+    """A file that an execution wrote, with the digest that it had then."""
+
+    __tablename__ = "cell_file"
+    __table_args__ = (
+        ForeignKeyConstraint(["execution"], ["cell_record.id"], ondelete="CASCADE"),
+        Index("ix_cell_file_path", "path", "digest"),
+    )
+
+    execution: Mapped[str] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(Text(), primary_key=True)
+    digest: Mapped[str]
+
+
+class CellRunRow(Base):
+    """An MLflow run that was active in an execution."""
+
+    __tablename__ = "cell_run"
+    __table_args__ = (
+        ForeignKeyConstraint(["execution"], ["cell_record.id"], ondelete="CASCADE"),
+        Index("ix_cell_run_run", "run_id"),
+    )
+
+    execution: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(primary_key=True)
 
 
 class ArtifactRow(Base):

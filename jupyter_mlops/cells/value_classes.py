@@ -34,7 +34,7 @@ _KNOWN_METACLASSES = (type, abc.ABCMeta, enum.EnumMeta)
 
 def is_own_class(kind: type, namespace: dict[str, Any]) -> bool:
     """Whether a class is written with its content, since no module has it. Raises :class:`CannotKeep`."""
-    return reference(kind, namespace) is None and hidden_type(kind) is None
+    return kind.__module__ != "builtins" and reference(kind, namespace) is None
 
 
 def reduce_class(value: type, writing: Writing) -> Reduced:

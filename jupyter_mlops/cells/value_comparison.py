@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import struct
 import sys
+import threading
 import types
 import typing
 import weakref
@@ -278,6 +279,14 @@ _BY_TYPE: dict[type, _Compare] = {
     classmethod: lambda self, where, one, two: self._later(where, [("", one.__func__, two.__func__)]),
     staticmethod: lambda self, where, one, two: self._later(where, [("", one.__func__, two.__func__)]),
 }
+
+#: What a class makes anew for an object that it restores.
+_BY_TYPE.update(
+    {
+        kind: lambda _self, _where, _one, _two: True
+        for kind in (type(threading.Lock()), type(threading.RLock()), threading.local, threading.Event)
+    }
+)
 
 _BY_LIBRARY: dict[str, _Compare] = {
     "numpy.ndarray": Comparison._array,

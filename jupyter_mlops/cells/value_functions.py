@@ -7,6 +7,7 @@ share it again.
 
 from __future__ import annotations
 
+import builtins
 import functools
 import gc
 import importlib.util
@@ -72,6 +73,7 @@ def _globals(value: types.FunctionType, writing: Writing) -> Any:
         writing.uses(module.__name__)
         return ModuleGlobals(module.__name__)
     of_its_own = any(isinstance(each, types.FunctionType) and each.__globals__ is found for each in found.values())
+    of_its_own = of_its_own or found.get("__builtins__") is builtins.__dict__  # exec leaves them there
     if of_its_own or len(found) > _LARGEST_PRIVATE_GLOBALS or name == "__main__":
         raise CannotKeep(value, _("its globals are neither the notebook's nor a module's (exec, %run)"))
     return found

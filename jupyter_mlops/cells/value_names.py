@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import types
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from ..i18n import gettext as _
 from .value_errors import CannotKeep
+from .value_refusals import TRUSTED
 
 Reduced = Any  # what pickle's reducer_override may return: a tuple, a name, or NotImplemented
 
@@ -35,7 +37,7 @@ def reference(value: Any, namespace: dict[str, Any]) -> tuple[str, str] | None:
         return module_name, name
     if isinstance(value, type) and isinstance(found, type):
         raise CannotKeep(
-            value, _("its module {module} was loaded again and has another one").format(module=module_name)
+            value, _("{module} has another class of this name: was it loaded again?").format(module=module_name)
         )
     return None
 
@@ -85,14 +87,22 @@ def singletons(kind: type) -> Callable[[Any], tuple[str, str] | None] | None:
         modules = [each for each in list(sys.modules.values()) if isinstance(each, types.ModuleType)]
     else:
         modules = [sys.modules[kind.__module__]] if kind.__module__ in sys.modules else []
-    names = {
-        id(each): (module.__name__, name)
-        for module in modules
-        if module.__name__ != "__main__"
-        for name, each in list(vars(module).items())
-        if type(each) is kind
-    }
+    if kind.__module__.partition(".")[0] in TRUSTED and kind is not object:
+        found = [(module, name) for module in modules for name in _names_of(kind, module)]
+    else:
+        found = [(module, name) for module in modules for name in _names_now(kind, module)]
+    names = {id(vars(module).get(name)): (module.__name__, name) for module, name in found}
     return (lambda value: names.get(id(value))) if names else None
+
+
+def _names_now(kind: type, module: types.ModuleType) -> list[str]:
+    if module.__name__ == "__main__":
+        return []
+    return [name for name, each in list(vars(module).items()) if type(each) is kind]
+
+
+#: The modules of libraries do not change, and some have thousands of names.
+_names_of = lru_cache(maxsize=1024)(_names_now)
 
 
 def is_found_by_name(value: Any, where: tuple[str, str]) -> bool:

@@ -36,6 +36,7 @@ _SCREEN = _("it is bound to what is on the screen")
 _PROCESS = _("it belongs to this process")
 _DEVICE = _("a handle of a device")
 _MEMORY = _("memory that belongs to something else")
+_VIEW = _("it is only a view of something else")
 _SERVICE = _("a handle of a service")
 
 #: Full names of classes; their subclasses count as well.
@@ -121,10 +122,10 @@ _BY_NAME: dict[str, str] = {
     "builtins.dict_reversekeyiterator": _CONSUMED,
     "builtins.set_iterator": _CONSUMED,
     "builtins.callable_iterator": _CONSUMED,
-    "builtins.dict_keys": _MEMORY,
-    "builtins.dict_values": _MEMORY,
-    "builtins.dict_items": _MEMORY,
-    "builtins.memoryview": _MEMORY,
+    "builtins.dict_keys": _VIEW,
+    "builtins.dict_values": _VIEW,
+    "builtins.dict_items": _VIEW,
+    "builtins.memoryview": _VIEW,
     "pickle.PickleBuffer": _MEMORY,
     "_ctypes._SimpleCData": _MEMORY,
     "_ctypes._Pointer": _MEMORY,
@@ -168,8 +169,10 @@ _BY_NAME: dict[str, str] = {
     "mlflow.tracking.fluent.ActiveRun": _SERVICE,
     "mlflow.tracking.client.MlflowClient": _SERVICE,
     "wandb.sdk.wandb_run.Run": _SERVICE,
-    "optuna.storages._base.BaseStorage": _SERVICE,
-    "optuna.study.study.Study": _SERVICE,
+    "optuna.storages._rdb.storage.RDBStorage": _SERVICE,
+    "optuna.storages._cached_storage._CachedStorage": _SERVICE,
+    "optuna.storages.journal._storage.JournalStorage": _SERVICE,
+    "optuna.storages._grpc.client.GrpcStorageProxy": _SERVICE,
     "torch.cuda.streams.Stream": _DEVICE,
     "torch.cuda.streams.Event": _DEVICE,
     "torch.cuda.graphs.CUDAGraph": _DEVICE,
@@ -205,6 +208,8 @@ _BY_MODULE: dict[str, str] = {
     "pycuda.": _DEVICE,
 }
 
+_BEGINNINGS = tuple(_BY_MODULE)
+
 
 def refusal(kind: type) -> str | None:
     """Return why objects of a type are never kept, or None."""
@@ -212,9 +217,8 @@ def refusal(kind: type) -> str | None:
         name = f"{each.__module__}.{each.__qualname__}"
         if (reason := _BY_NAME.get(name)) is not None and name != _EXEMPT.get(kind.__qualname__):
             return reason
-        for beginning, why in _BY_MODULE.items():
-            if name.startswith(beginning):
-                return why
+        if name.startswith(_BEGINNINGS):
+            return next(why for beginning, why in _BY_MODULE.items() if name.startswith(beginning))
     return None
 
 

@@ -147,7 +147,7 @@ class Writing(pickle.Pickler):
         package = kind.__module__.partition(".")[0]
         if package not in TRUSTED and not package.startswith("_cython_") and _is_special(kind):
             self.doubts.add(kind)
-        if own:
+        if own and has_default_pickling(kind):
             return _reduce_instance if self._elsewhere else None
         return self._choose_for_library(kind)
 
@@ -184,6 +184,10 @@ class Writing(pickle.Pickler):
 
 def _refuse(reason: str, value: Any, writing: Writing) -> Reduced:
     raise CannotKeep(value, reason)
+
+
+def _leave_to_pickle(value: Any, writing: Writing) -> Reduced:
+    return NotImplemented
 
 
 def _reduce_instance(value: Any, writing: Writing) -> Reduced:
@@ -237,6 +241,8 @@ _EXACT: dict[type, Reducer] = {
     types.CellType: functions.reduce_cell,
     types.CodeType: functions.reduce_code,
     types.MappingProxyType: functions.reduce_mapping_proxy,
+    type(...): _leave_to_pickle,
+    type(NotImplemented): _leave_to_pickle,
     property: functions.reduce_property,
     classmethod: functions.reduce_wrapped,
     staticmethod: functions.reduce_wrapped,

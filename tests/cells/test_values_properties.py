@@ -334,7 +334,7 @@ class Shape:
         line: list[Any] = [kind.__name__, self.number(kind) if kind.__module__ == "__main__" else kind.__module__]
         if isinstance(value, np.ndarray):
             self.arrays.append(value)
-            line += [value.dtype.str, value.shape, value.strides, value.flags.writeable]
+            line += [value.dtype.str, value.shape, value.strides if value.size else None, value.flags.writeable]
             line.append(self.numbered(value.ravel().tolist()) if value.dtype.hasobject else value.tobytes())
         elif isinstance(value, dict):
             line.append([(self.number(key), self.number(each)) for key, each in value.items()])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .value_arrays import PrivateArray, reduce_array, reduce_private
+from .value_arrays import reduce_array
 from .value_tables import reduce_arrow, reduce_block, reduce_polars_frame, reduce_polars_series
 from .value_torch import reduce_tensor
 
@@ -27,7 +27,6 @@ class Codec:
 
 CODECS: tuple[Codec, ...] = (
     Codec("numpy", ("numpy.ndarray",), reduce_array),
-    Codec("numpy-private", (f"{PrivateArray.__module__}.PrivateArray",), reduce_private),
     Codec("pandas", ("pandas._libs.internals.Block",), reduce_block),
     Codec(
         "arrow",

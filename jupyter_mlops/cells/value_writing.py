@@ -21,6 +21,7 @@ from typing import Any
 from ..i18n import gettext as _
 from . import value_functions as functions
 from .codecs import codec_of
+from .value_arrays import PrivateArray, reduce_private
 from .value_classes import is_own_class, reduce_class, reduce_member, reduce_type_variable
 from .value_errors import CannotKeep
 from .value_memory import Memories
@@ -249,6 +250,7 @@ _EXACT: dict[type, Reducer] = {
     functools.cached_property: functions.reduce_cached_property,
     type(functools.lru_cache(_refuse)): functions.reduce_lru_cache,
     logging.Logger: _reduce_logger,
+    PrivateArray: reduce_private,
     weakref.WeakKeyDictionary: functions.reduce_weak_keys,
     typing.TypeVar: reduce_type_variable,
     typing.ParamSpec: reduce_type_variable,

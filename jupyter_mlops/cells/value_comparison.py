@@ -19,7 +19,9 @@ from .value_refusals import TRUSTED
 
 _SAME = (type(None), bool, int, str, bytes, type(...), type(NotImplemented))
 _WITHOUT_IDENTITY = (*_SAME, float, complex, tuple, frozenset)
+_SIMPLE = frozenset(_SAME)
 _LARGEST_SET = 64
+_MOST_PARTS = 1_000_000
 
 
 class Comparison:
@@ -33,11 +35,13 @@ class Comparison:
         self._waiting: deque[tuple[str, Any, Any]] = deque()
 
     def difference(self, left: dict[str, Any], right: dict[str, Any]) -> str | None:
-        """Return the way to the first difference, or None: they are the same."""
+        """Return the way to the first difference, or None: they are the same, or too large to compare in full."""
         if list(left) != list(right):
             return "names"
         self._waiting.extend((name, left[name], right[name]) for name in left)
-        while self._waiting:
+        for _part in range(_MOST_PARTS):
+            if not self._waiting:
+                break
             where, one, two = self._waiting.popleft()
             if not self._same(where, one, two):
                 return where
@@ -109,6 +113,8 @@ class Comparison:
     def _sequence(self, where: str, one: Any, two: Any) -> bool:
         if len(one) != len(two):
             return False
+        if _SIMPLE.issuperset(map(type, one)) and _SIMPLE.issuperset(map(type, two)):
+            return list(map(type, one)) == list(map(type, two)) and list(one) == list(two)
         return self._later(
             where, [(f"[{n}]", left, right) for n, (left, right) in enumerate(zip(list(one), list(two), strict=True))]
         )

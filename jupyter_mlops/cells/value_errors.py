@@ -9,20 +9,21 @@ from ..i18n import gettext as _
 class NotKeptError(MlopsError):
     """A value can't be written so that it would come back as it is.
 
-    ``details`` has ``name``, ``object`` (the way to the part that can't be kept: ``df.attrs['db']``), ``type`` and
-    ``reason``.
+    ``details`` has ``name``, ``object`` (the way to the part that can't be kept: ``df.attrs['db']``), ``type``,
+    ``reason`` and, where the part is bound to another name of the notebook as well, that name as ``shared_with``.
     """
 
     code = "not-kept"
     status = 422
 
-    def __init__(self, name: str, where: str, kind: str, reason: str):
+    def __init__(self, name: str, where: str, kind: str, reason: str, shared_with: str | None = None):
         super().__init__(
             _("'{name}' can't be kept.").format(name=name),
             why=f"{where}: {kind}: {reason}",
             next=_("Nothing needs to be done: where it is needed, the cell that makes it is run again."),
-            details={"name": name, "object": where, "type": kind, "reason": reason},
+            details={"name": name, "object": where, "type": kind, "reason": reason, "shared_with": shared_with},
         )
+        self.shared_with = shared_with
         self.name = name
         self.where = where
         self.kind = kind
@@ -48,7 +49,8 @@ class NotRestoredError(MlopsError):
 class CannotKeep(Exception):
     """Raised while an object graph is written; ``culprit`` is the object at which it ends."""
 
-    def __init__(self, culprit: object, reason: str):
+    def __init__(self, culprit: object, reason: str, shared_with: str | None = None):
         super().__init__(reason)
+        self.shared_with = shared_with
         self.culprit = culprit
         self.reason = reason

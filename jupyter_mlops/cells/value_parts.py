@@ -8,12 +8,14 @@ import sys
 import types
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from .value_errors import CannotKeep
 from .value_names import reference
 
 _MOST_OBJECTS = 200_000
+_MOST_PARTS = 20_000
 _LONGEST_KEY = 40
 
 
@@ -35,7 +37,7 @@ def way_to(values: dict[str, Any], culprit: object, namespace: dict[str, Any]) -
         if isinstance(value, (type, types.FunctionType, types.ModuleType)) and _is_of_a_module(value, namespace):
             continue
         held.append(value)
-        waiting.extend((where + label, part) for label, part in parts(value))
+        waiting.extend((where + label, part) for label, part in islice(parts(value), _MOST_PARTS))
     return None
 
 

@@ -25,7 +25,7 @@ from .value_arrays import PrivateArray, reduce_private
 from .value_classes import is_own_class, reduce_class, reduce_member, reduce_type_variable
 from .value_errors import CannotKeep
 from .value_memory import Memories
-from .value_names import Reduced, has_default_pickling, is_found_by_name, is_importable, singletons
+from .value_names import Reduced, has_default_pickling, is_found_by_name, is_importable, reference, singletons
 from .value_reading import import_module, link
 from .value_refusals import TRUSTED, is_immutable, refusal
 
@@ -45,7 +45,6 @@ _HOOKS = (
     "__setattr__",
     "__getattr__",
     "__getattribute__",
-    "__del__",
 )
 
 
@@ -79,6 +78,8 @@ class Writing(pickle.Pickler):
         #: Packages and modules that reading needs.
         self.modules: set[str] = set()
         self.codecs: set[str] = set()
+        #: Names of links that were written.
+        self.links: set[str] = set()
         #: Types of which it is not known that they come back as they are.
         self.doubts: set[type] = set()
         #: What pickle was last asked to write: where it fails, that is the culprit.
@@ -94,13 +95,17 @@ class Writing(pickle.Pickler):
     def reducer_override(self, value: Any) -> Reduced:
         """Answer pickle: how ``value`` is written; NotImplemented leaves it to pickle."""
         self.last = value
-        if self._links and (name := self._links.get(id(value))) is not None:
+        if self._links and (name := self._links.get(id(value))) is not None and not self._is_of_a_module(value):
+            self.links.add(name)
             return link, (name,)
         kind = type(value)
         reducer = self._reducers.get(kind, _MISSING)
         if reducer is _MISSING:
             reducer = self._reducers[kind] = self._choose(kind)
         return NotImplemented if reducer is None else reducer(value, self)
+
+    def _is_of_a_module(self, value: Any) -> bool:
+        return isinstance(value, (type, types.FunctionType)) and reference(value, self.namespace) is not None
 
     def uses(self, module: str) -> None:
         """Note that reading imports a module."""
@@ -113,7 +118,7 @@ class Writing(pickle.Pickler):
     def check_bound_elsewhere(self, value: Any) -> None:
         """Raise :class:`CannotKeep` for what another group of the notebook has, too: it would be there twice."""
         if (name := self._elsewhere.get(id(value))) is not None:
-            raise CannotKeep(value, _("it is shared with '{name}', which is kept apart").format(name=name))
+            raise CannotKeep(value, _("it is shared with '{name}', which is kept apart").format(name=name), name)
 
     def _take_buffer(self, buffer: pickle.PickleBuffer) -> bool:
         try:
@@ -136,6 +141,8 @@ class Writing(pickle.Pickler):
         if issubclass(kind, types.ModuleType):
             return _reduce_module
         own = is_own_class(kind, self.namespace)
+        if own and hasattr(kind, "__del__"):
+            return functools.partial(_refuse, _("its class has a __del__, which a copy would run as well"))
         if issubclass(kind, enum.Enum):
             return reduce_member if own else None
         codec = codec_of(kind)

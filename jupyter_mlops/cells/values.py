@@ -38,7 +38,7 @@ _MAGIC = b"mlops-values-1\n\0"
 _LENGTHS = struct.Struct("<QQQ")  # of the header, of the small memory, of the pickle
 _APART_FROM = 64 * 1024
 _ALIGNMENT = 64
-_MOST_TRIES = 1000
+_MOST_TRIES = 100
 _COPIED_FOR_TRIAL = 16 * 1024 * 1024
 #: Names that hold what others made: results shown, IPython's own.
 _NOT_THE_NOTEBOOKS = {"In", "Out", "exit", "quit", "get_ipython", "open"}
@@ -61,6 +61,8 @@ class Kept:
     codecs: tuple[str, ...]
     #: Modules that restoring imports.
     modules: tuple[str, ...]
+    #: Names of other groups that it refers to.
+    links: tuple[str, ...]
     #: Whether it was read again and compared.
     verified: bool
 
@@ -79,7 +81,8 @@ def keep(
     ----------
     values : the group, by name.
     namespace : the notebook's namespace. Its functions become functions of the namespace that they come back to.
-    links : objects of other groups; where the group refers to one, only the name is written.
+    links : objects of other groups (classes and functions, most of all); where the group refers to one, only the name
+        is written, and :attr:`Kept.links` has it.
     verify : read the group again and compare. "auto" does so where a class that is not known has a say in how its
         objects are pickled.
 
@@ -180,14 +183,16 @@ def _write(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str,
         elsewhere.pop(id(value), None)
     linked = {id(value): name for name, value in links.items()}
     known: list[tuple[int, int]] = []
+    tried: list[Writing] = []  # what they hold keeps its address: a known region must not become something else's
     for _try in range(_MOST_TRIES):
         writing = Writing(namespace, elsewhere, linked, Memories(known))
         try:
             writing.dump(group)
         except Overlap as found:
             known.append(found.region)
+            tried.append(writing)
         except CannotKeep as error:
-            raise _not_kept(group, error.culprit, error.reason, namespace) from error
+            raise _not_kept(group, error.culprit, error.reason, namespace, error.shared_with) from error
         except RecursionError as error:
             raise _not_kept(group, writing.last, _("it is nested too deeply"), namespace) from error
         except Exception as error:  # __reduce__ and __getstate__ are anybody's code
@@ -197,7 +202,9 @@ def _write(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str,
     raise _not_kept(group, group, _("its arrays overlap in too many ways"), namespace)
 
 
-def _not_kept(group: dict[str, Any], culprit: Any, reason: str, namespace: dict[str, Any]) -> NotKeptError:
+def _not_kept(
+    group: dict[str, Any], culprit: Any, reason: str, namespace: dict[str, Any], shared_with: str | None = None
+) -> NotKeptError:
     where = way_to(group, culprit, namespace)
     if where is None and len(group) > 1:  # made while it was written: see which variable it was written for
         for name, value in group.items():
@@ -210,7 +217,7 @@ def _not_kept(group: dict[str, Any], culprit: Any, reason: str, namespace: dict[
                 break
     where = where or next(iter(group))
     name = next(name for name in sorted(group, key=len, reverse=True) if where.startswith(name))
-    return NotKeptError(name, where, _full_name(type(culprit)), reason)
+    return NotKeptError(name, where, _full_name(type(culprit)), reason, shared_with)
 
 
 def _verify(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str, Any], writing: Writing) -> None:
@@ -288,6 +295,7 @@ def _store(store: BlobStore, group: dict[str, Any], writing: Writing, verified: 
         types=types,
         codecs=tuple(sorted(writing.codecs)),
         modules=tuple(sorted(writing.modules)),
+        links=tuple(sorted(writing.links)),
         verified=verified,
     )
 

@@ -144,11 +144,13 @@ def test_a_class_of_another_group_is_not_copied(store: BlobStore, notebook: dict
     with pytest.raises(NotKeptError, match="it is shared with 'A', which is kept apart") as refused:
         keep(store, {"a": notebook["a"]}, notebook)
     assert refused.value.name == "a"
+    assert refused.value.shared_with == "A"
     with pytest.raises(NotKeptError, match="it is shared with 'f'"):
         keep(store, {"x": notebook["x"]}, notebook)
     keep(store, {"q": notebook["q"]}, notebook)  # nobody can tell a pattern from its copy
     # Told where it is, the group refers to it by its name
     kept = keep(store, {"a": notebook["a"]}, notebook, links={"A": notebook["A"]}, verify=True)
+    assert kept.links == ("A",)
     other = type("A", (), {})
     back = restore(store, kept.digest, {}, links={"A": other}.__getitem__)
     assert type(back["a"]) is other

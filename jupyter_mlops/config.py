@@ -100,6 +100,17 @@ class EngineSection(_Section):
         description="Tries of a step whose kernel or process died. A failing cell is not tried again.",
     )
     step_timeout_minutes: float = Field(0.0, ge=0, description="Longest time of one step; 0: no limit.")
+    warm_kernels: bool = Field(
+        True, description="Fork the kernels of steps off a process that has their imports loaded already."
+    )
+    warm_imports: list[str] = Field(
+        ["numpy", "pandas"],
+        description="Modules that warm kernels have loaded besides those that the notebook's code imports.",
+    )
+    warm_templates: int = Field(
+        3, ge=1, le=64, description="Processes kept to fork kernels from, one for each different list of imports."
+    )
+    warm_minutes: float = Field(10.0, gt=0, description="Such a process ends when no step has used it for this long.")
     idle_minutes: float = Field(
         30.0, ge=0, description="The worker ends after this long with no work and no endpoint; 0: never."
     )

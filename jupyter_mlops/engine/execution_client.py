@@ -9,6 +9,7 @@ import ast
 import asyncio
 import contextlib
 import signal
+from pathlib import Path
 from typing import Any
 
 from jupyter_core.utils import run_sync
@@ -17,11 +18,11 @@ from papermill.clientwrap import PapermillNotebookClient
 
 from ..i18n import gettext as _
 from .death import OomCounts, oom_counts, why
-from .draining_client import CLIENT_CLASS
 from .execution_manager import CellEnd, Manager, log, runs
 from .kernel_control import Control, dies_with_parent, signal_group
-from .kernel_start import process_of
+from .kernel_start import prepare_manager, process_of
 from .planning import Planner, SilentCodeError, Skip
+from .warm.imports import imported_modules
 
 #: What nbformat keeps of each kind of output message.
 _OUTPUT_FIELDS = {
@@ -49,14 +50,16 @@ class Client(PapermillNotebookClient):
         super().__init__(manager, km=km, **options)
         self.control = control
         self.planner = planner
+        #: The workspace's state folder, where its worker offers warm kernels.
+        self.warm: Path | None = None
         self._process: Any = process_of(km) if km is not None else None
         self._oom_before: OomCounts = oom_counts()
         self.clear_before_next_output = False
 
     def create_kernel_manager(self) -> Any:
-        """Make the kernel's manager, with a client that keeps up with fast output."""
+        """Make the kernel's manager, with our client and, where there are any, a warm kernel."""
         manager = super().create_kernel_manager()
-        manager.client_class = CLIENT_CLASS
+        prepare_manager(manager, self.warm, imported_modules(cell.source for cell in self.nb.cells if runs(cell)))
         return manager
 
     async def async_start_new_kernel(self, **kwargs: Any) -> None:

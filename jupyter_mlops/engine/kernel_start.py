@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ def extension_arguments(extensions: Sequence[str]) -> list[str]:
     return [f"--IPKernelApp.extra_extensions={name}" for name in extensions]
 
 
-def start_kernel(name: str, cwd: Path, extensions: Sequence[str] = ()) -> Any:
+def start_kernel(
+    name: str, cwd: Path, extensions: Sequence[str] = (), *, warm: Path | None = None, imports: Sequence[str] = ()
+) -> Any:
     """Start a kernel bound to this process's life and return its ``AsyncKernelManager``.
 
-    ``extensions`` are names of IPython extensions; other kernels do without.
+    ``extensions`` are names of IPython extensions; other kernels do without. With ``warm``, a workspace's ``.mlops``,
+    the kernel is forked by the workspace's worker where it can be, with what is loaded of ``imports``.
 
     Raises ``jupyter_client.kernelspec.NoSuchKernel`` where no kernel has that name, ``OSError`` where its program is
     missing. Call it from the thread that will execute the notebook: the manager belongs to its event loop.
@@ -30,9 +34,7 @@ def start_kernel(name: str, cwd: Path, extensions: Sequence[str] = ()) -> Any:
     from jupyter_core.utils import run_sync
 
     manager = AsyncKernelManager(kernel_name=name)
-    manager.client_class = CLIENT_CLASS
-    if manager.has_trait("transport_encryption"):  # jupyter_client 8.9: where the kernel knows how, its sockets are
-        manager.transport_encryption = "auto"  # encrypted; without, ipykernel warns at the head of each step's log
+    prepare_manager(manager, warm, imports)
     arguments = [*_ARGUMENTS, *extension_arguments(extensions)] if manager.ipykernel else []
     options: dict[str, Any] = {"cwd": str(cwd), "extra_arguments": arguments}
     prepare = dies_with_parent()
@@ -40,6 +42,19 @@ def start_kernel(name: str, cwd: Path, extensions: Sequence[str] = ()) -> Any:
         options["preexec_fn"] = prepare
     run_sync(manager.start_kernel)(**options)
     return manager
+
+
+def prepare_manager(manager: Any, warm: Path | None = None, imports: Sequence[str] = ()) -> None:
+    """Give a kernel manager that has not started its kernel our client and, with ``warm``, our way to start it."""
+    manager.client_class = CLIENT_CLASS
+    if manager.has_trait("transport_encryption"):  # jupyter_client 8.9: where the kernel knows how, its sockets are
+        manager.transport_encryption = "auto"  # encrypted; without, ipykernel warns at the head of each step's log
+    if warm is not None and not manager.kernel_spec.metadata.get("kernel_provisioner"):
+        from .warm.provisioner import WarmProvisioner
+
+        provisioner = WarmProvisioner(kernel_id=str(uuid.uuid4()), kernel_spec=manager.kernel_spec, parent=manager)
+        provisioner.state, provisioner.imports = warm, imports
+        manager.provisioner = provisioner
 
 
 def process_of(manager: Any) -> Any:

@@ -74,6 +74,7 @@ def execute(
         iopub_timeout=60,
         **{key: value for key, value in options.items() if key in known},
     )
+    client.warm = _warm_kernels()
     try:
         client.execute()
         manager.written_again = bool(output_path)  # unless an error is raised
@@ -85,3 +86,15 @@ def execute(
     if manager.target is not None and output_path:
         manager.target.take_over_last_write()
     return nb
+
+
+def _warm_kernels() -> Path | None:
+    """Return the state folder of the workspace that this runs in, if its worker may offer warm kernels."""
+    from ..errors import MlopsError
+    from ..workspace import Workspace
+
+    try:
+        workspace = Workspace.find()
+        return workspace.state if workspace.config.engine.warm_kernels else None
+    except MlopsError:  # none, or its settings can't be read: what runs here needs neither
+        return None

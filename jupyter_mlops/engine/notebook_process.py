@@ -28,6 +28,7 @@ from .kernel_start import process_of, start_kernel
 from .notebook_file import read_notebook, without_unneeded_imports
 from .planning import load_planner
 from .processes import started_at
+from .warm.imports import imported_modules
 
 log = logging.getLogger("jupyter_mlops.notebook")
 
@@ -98,7 +99,13 @@ class Execution:
 
     def _start_kernel(self, node: Any, folder: Path) -> Any:
         try:
-            kernel = start_kernel(node.metadata["kernelspec"]["name"], folder, self.request.extensions)
+            kernel = start_kernel(
+                node.metadata["kernelspec"]["name"],
+                folder,
+                self.request.extensions,
+                warm=self.workspace.state if self.workspace.config.engine.warm_kernels else None,
+                imports=imported_modules(cell.source for cell in node.cells if cell.cell_type == "code"),
+            )
         except Exception as error:
             raise self._cannot_start(error, node) from error
         process = process_of(kernel)

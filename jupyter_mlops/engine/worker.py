@@ -32,6 +32,7 @@ from ..workspace import Workspace
 from . import codec, dbos_adapter, durable
 from .service import STOP_GRACE, worker_lock
 from .settings import count_active, settings
+from .warm.pool import Pool
 
 #: Pause between two looks at the folder and at cancellations, seconds.
 TICK = 0.5
@@ -70,6 +71,7 @@ class _Worker:
         self.modules: list[ModuleType] = []
         self.asked = threading.Event()
         self.calm = False
+        self.pool: Pool | None = None
         self.lock = worker_lock(workspace)
         self.facts = {"version": __version__, "root": str(workspace.root)}
 
@@ -105,6 +107,7 @@ class _Worker:
         self.idle_seconds = self.workspace.config.engine.idle_minutes * 60
         self.modules = [importlib.import_module(name) for name in self.module_names]
         self.installed = _installed_version()
+        self.pool = self._start_pool()
         self.runtime = dbos_adapter.launch(self.settings)
         self.client = dbos_adapter.Client(self.settings)
         for each in self._hooks("on_worker_start"):
@@ -124,6 +127,8 @@ class _Worker:
     def _leave(self, reason: Reason) -> None:
         self.lock.write(state="stopping", **self.facts)
         self.runtime.stop()
+        if self.pool is not None:
+            self.pool.close()
         for each in self._hooks("on_worker_stop"):
             try:
                 each(self.workspace)
@@ -135,6 +140,25 @@ class _Worker:
         dbos_adapter.destroy()
         if reason != "gone":
             self._announce("stopped")
+
+    def _start_pool(self) -> Pool | None:
+        """Offer warm kernels. Steps do without where that is not possible."""
+        engine = self.workspace.config.engine
+        if not engine.warm_kernels:
+            return None
+        pool = Pool(
+            self.workspace.state,
+            imports=engine.warm_imports,
+            templates=engine.warm_templates,
+            idle_minutes=engine.warm_minutes,
+            log_file=self.workspace.logs / "warm-kernels.log",
+        )
+        try:
+            pool.start()
+        except OSError as error:
+            _log.warning("There are no warm kernels: %s", error)
+            return None
+        return pool
 
     def _hooks(self, name: str) -> list[durable.Hook]:
         return [hook for module in self.modules if callable(hook := getattr(module, name, None))]
@@ -157,6 +181,8 @@ class _Worker:
                 _log.warning("The folder %s was moved or deleted.", self.workspace.root)
                 return "gone"
             now = time.monotonic()
+            if self.pool is not None:
+                self.pool.tidy()
             try:
                 if running := self.runtime.running():
                     ran_at = busy_at = now

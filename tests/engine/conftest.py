@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from jupyter_mlops.engine import processes
 from jupyter_mlops.engine.service import EngineService, close_clients
+from jupyter_mlops.engine.warm.pool import Pool
 from jupyter_mlops.workspace import Workspace
 
 REPOSITORY = Path(__file__).parents[2]
@@ -65,6 +70,50 @@ def make_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Workspace
 @pytest.fixture
 def engine(workspace: Workspace, make_engine: Callable[[Workspace], EngineService]) -> EngineService:
     return make_engine(workspace)
+
+
+class WarmKernels:
+    """A pool of warm kernels for a workspace, without a worker."""
+
+    def __init__(self, workspace: Workspace, **options: Any):
+        self.workspace = workspace
+        self.log_file = workspace.ensure_state() / "warm-kernels.log"
+        settings = {"imports": (), "templates": 3, "idle_minutes": 10.0, **options}
+        self.pool = Pool(workspace.state, log_file=self.log_file, **settings)
+        self.pool.start()
+
+    def prepare(self, *imports: str) -> dict[str, Any]:
+        """Wait until a template with exactly these imports is ready; return what the pool says of it."""
+
+        def there() -> dict[str, Any] | None:
+            self.pool.find([sys.executable], os.environ, imports)
+            return next(
+                (each for each in self.pool.templates() if each["ready"] and each["imports"] == sorted(imports)), None
+            )
+
+        eventually(there, timeout=120)
+        found = there()
+        assert found is not None
+        return found
+
+    def close(self) -> None:
+        pids = [each["pid"] for each in self.pool.templates() if each["pid"]]
+        self.pool.close()
+        for pid in pids:  # they are our children, and end by themselves
+            eventually(lambda pid=pid: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
+
+
+@pytest.fixture
+def make_warm(workspace: Workspace) -> Iterator[Callable[..., WarmKernels]]:
+    made: list[WarmKernels] = []
+
+    def make(**options: Any) -> WarmKernels:
+        made.append(WarmKernels(workspace, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
 
 
 def configure(workspace: Workspace, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,6 +26,8 @@ from jupyter_mlops.pipelines.steps import collect
 from jupyter_mlops.store.database import database
 from jupyter_mlops.workspace import Workspace
 from tests.pipelines.notebooks import code, outputs_text, write_notebook
+
+from .conftest import WarmKernels
 
 PATIENCE = 120
 
@@ -86,10 +89,25 @@ class Runner:
             time.sleep(0.02)
 
 
-@pytest.fixture
-def runner(workspace: Workspace) -> Iterator[Runner]:
-    made = Runner(workspace)
+@pytest.fixture(scope="module")
+def warm_kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmKernels]:
+    made = WarmKernels(Workspace.init(tmp_path_factory.mktemp("warm")), imports=["numpy"])
+    made.prepare("numpy")
     yield made
+    made.close()
+
+
+@pytest.fixture(params=["fresh", "warm"])
+def runner(workspace: Workspace, request: pytest.FixtureRequest) -> Iterator[Runner]:
+    """The same on fresh and on warm kernels."""
+    made = Runner(workspace)
+    if request.param == "warm":
+        kernels = request.getfixturevalue("warm_kernels")
+        shutil.copy(kernels.workspace.state / "warm.json", workspace.ensure_state() / "warm.json")
+    yield made
+    logs = [log.read_text() for log in workspace.state.glob("pipelines/r/step/*/log")]
+    started = [log for log in logs if "kernel" in log and "started" in log]
+    assert ["warm kernel with" in log for log in started] == [request.param == "warm"] * len(started)
     for process in made.started:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

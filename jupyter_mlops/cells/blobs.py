@@ -81,7 +81,7 @@ class BlobStore:
         size = sum(len(piece) for piece in pieces)
         path = self.path(digest)
         try:
-            self._prepare()
+            self.check_owner()
             fresh = not self._touch(path, digest, size)
             if fresh:
                 self._write(path, pieces, digest, size)
@@ -174,10 +174,6 @@ class BlobStore:
 
     # -- files ------------------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.check_owner()
-
     def _files(self) -> Iterator[tuple[Path, os.stat_result]]:
         for folder in [self.folder, *(each for each in _entries(self.folder) if each.is_dir())]:
             for path in _entries(folder):
@@ -221,9 +217,14 @@ class BlobStore:
         return True
 
     def _write(self, path: Path, pieces: Sequence[memoryview], digest: str, size: int) -> None:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
         temporary = path.parent / f".{uuid.uuid4().hex}"
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            file = os.open(temporary, flags, 0o400)
+        except FileNotFoundError:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            file = os.open(temporary, flags, 0o400)
         try:
             try:
                 if size >= MAPPED_FROM:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .value_arrays import reduce_array
+from .value_refusals import remembered
 from .value_tables import reduce_arrow, reduce_block, reduce_polars_frame, reduce_polars_series
 from .value_torch import reduce_tensor
 
@@ -41,6 +42,7 @@ CODECS: tuple[Codec, ...] = (
 _BY_CLASS = {name: codec for codec in CODECS for name in codec.classes}
 
 
+@remembered
 def codec_of(kind: type) -> Codec | None:
     """Return the codec for the objects of a class, or None: pickle writes them."""
     for each in kind.__mro__:

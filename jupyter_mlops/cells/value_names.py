@@ -133,9 +133,20 @@ def shared_with_module(name: str, value: Any) -> str | None:
     """Return the module that has a list, dict or set of the notebook as its own global of the same name."""
     if type(value) not in (list, dict, set, bytearray):
         return None
-    for module_name, module in list(sys.modules.items()):
-        if module_name != "__main__" and isinstance(module, types.ModuleType):
-            globals_ = module.__dict__
-            if globals_.get(name) is value and globals_.get("__name__") != "__main__":
-                return module_name
+    for module_name in _modules_with(name, len(sys.modules)):
+        module = sys.modules.get(module_name)
+        if module is not None and module.__dict__.get(name) is value:
+            return module_name
     return None
+
+
+@lru_cache(maxsize=4096)
+def _modules_with(name: str, _modules: int) -> tuple[str, ...]:
+    """The modules that have a global of a name. There are thousands of them: asked again when more were imported."""
+    return tuple(
+        module_name
+        for module_name, module in list(sys.modules.items())
+        if isinstance(module, types.ModuleType)
+        and name in module.__dict__
+        and module.__dict__.get("__name__") != "__main__"
+    )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
 
 from ..i18n import gettext as _
 
@@ -211,6 +214,16 @@ _BY_MODULE: dict[str, str] = {
 _BEGINNINGS = tuple(_BY_MODULE)
 
 
+_Answer = TypeVar("_Answer")
+
+
+def remembered(function: Callable[[type], _Answer]) -> Callable[[type], _Answer]:
+    """Remember answers about the classes of known packages: these stay as they are, and those of a notebook go."""
+    cached = lru_cache(maxsize=4096)(function)
+    return lambda kind: (cached if kind.__module__.partition(".")[0] in TRUSTED else function)(kind)
+
+
+@remembered
 def refusal(kind: type) -> str | None:
     """Return why objects of a type are never kept, or None."""
     for each in kind.__mro__:
@@ -262,6 +275,7 @@ _IMMUTABLE = {
 }
 
 
+@remembered
 def is_immutable(kind: type) -> bool:
     """Whether it makes no difference that two groups get an object of the type each."""
     return kind is object or any(f"{each.__module__}.{each.__qualname__}" in _IMMUTABLE for each in kind.__mro__)

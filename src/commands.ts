@@ -19,7 +19,9 @@ export const CommandIDs = {
   openModel: 'jupyter-mlops:open-model',
   deployModel: 'jupyter-mlops:deploy-model',
   openEndpoint: 'jupyter-mlops:open-endpoint',
-  openPath: 'jupyter-mlops:open-path'
+  openPath: 'jupyter-mlops:open-path',
+  openHistory: 'jupyter-mlops:open-history',
+  compareVersions: 'jupyter-mlops:compare-versions'
 } as const;
 
 /** JSON schema of a command's arguments: strings by name, all optional unless `required`. */

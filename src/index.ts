@@ -2,6 +2,7 @@ import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { apiPlugin } from './api/plugin';
 import { servicesPlugin } from './components/plugin';
 import { eventsPlugin } from './events/plugin';
+import { historyPlugin } from './history/plugin';
 import { pipelinesPlugin } from './pipelines/plugin';
 import { statusPlugin } from './pipelines/status-plugin';
 import { registryPlugin } from './registry/plugin';
@@ -21,6 +22,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   trackingPlugin,
   pipelinesPlugin,
   statusPlugin,
+  historyPlugin,
   registryPlugin,
   servingPlugin
 ];

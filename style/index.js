@@ -5,3 +5,4 @@ import './lists.css';
 import './table.css';
 import './pages.css';
 import './forms.css';
+import './history.css';

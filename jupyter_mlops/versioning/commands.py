@@ -198,7 +198,9 @@ def changes_text(changes: NotebookChanges | None) -> str:
         (changes.moved, _("{n} moved")),
         (changes.outputs, ngettext("output of {n} cell", "outputs of {n} cells", changes.outputs)),
     )
-    return "; ".join(text.format(n=n, cells=numbers) for n, text in told if n)
+    if changes.unknown:
+        return ""
+    return "; ".join(text.format(n=n, cells=numbers) for n, text in told if n) or _("no cell changed")
 
 
 def _notebooks_text(page: KeptNotebookPage) -> str:

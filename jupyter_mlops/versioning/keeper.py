@@ -24,10 +24,13 @@ Cause = Literal["save", "execution", "open"]
 #: Which of two causes a version that came of both is said to have.
 _WEIGHT = {"open": 0, "execution": 1, "save": 2}
 
-#: Shortest time between two versions of one notebook, seconds, and as a multiple of what the last one took: keeping
-#: versions of a notebook of 50 MB that is saved all the time takes at most a tenth of a core.
+#: Shortest time between two versions of one notebook, seconds. For a large one (bytes), a multiple of what the last
+#: one took: keeping versions of 50 MB that are saved all the time takes at most a tenth of a core.
 _PAUSE_S = 0.2
+_LARGE = 5_000_000
 _PAUSE_FACTOR = 9.0
+#: A version is kept this long after the report: the answer to the save is on its way by then.
+_SAVE_DELAY_S = 0.25
 #: A notebook that is opened is looked at after this time: the person who opens it is waiting for other things.
 _OPEN_DELAY_S = 1.0
 #: Old versions are thinned out when nothing was to be done for this long, and once in this time, seconds.
@@ -68,7 +71,7 @@ class NotebookKeeper:
 
     def saved(self, file: str | os.PathLike[str]) -> None:
         """A notebook was written."""
-        self._add(os.fspath(file), "save", 0.0)
+        self._add(os.fspath(file), "save", _SAVE_DELAY_S)
 
     def opened(self, file: str | os.PathLike[str]) -> None:
         """A notebook was read: a state that another program has written is kept before it is written over."""
@@ -76,7 +79,7 @@ class NotebookKeeper:
 
     def executed(self, file: str | os.PathLike[str], execution_id: str = "") -> None:
         """A cell of a notebook was executed, and the notebook's file has what it made."""
-        self._add(os.fspath(file), "execution", 0.0, execution_id)
+        self._add(os.fspath(file), "execution", _SAVE_DELAY_S, execution_id)
 
     def renamed(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:
         """A notebook, or a folder with notebooks, has another name."""
@@ -170,9 +173,10 @@ class NotebookKeeper:
             self._seen[file] = signature
         except Exception as error:
             self._say(history.workspace, error)
-        took = time.monotonic() - begun
+        ended = time.monotonic()
+        pause = _PAUSE_FACTOR * (ended - begun) if signature[1] > _LARGE else _PAUSE_S
         with self._changed:
-            self._not_before[file] = time.monotonic() + max(_PAUSE_S, _PAUSE_FACTOR * took)
+            self._not_before[file] = ended + pause
         self._to_thin.add(history.workspace.root)
 
     def _rename(self, old: str, new: str) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,6 +61,27 @@ def test_a_thousand_saves_are_few_versions_and_the_last_one_is_there(
     versions = listed(workspace)
     assert len(versions) < 30
     assert NotebookHistory(workspace).content("a.ipynb", versions[0].id) == plain("x = 999")
+
+
+def test_a_small_notebook_never_waits_long_and_a_large_one_takes_a_tenth_of_a_core(
+    workspace: Workspace, keeper: NotebookKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = NotebookHistory.keep
+
+    def slowly(*arguments: Any, **options: Any) -> NotebookVersion:
+        time.sleep(0.3)  # as at the first time in a process
+        return keep(*arguments, **options)
+
+    monkeypatch.setattr(NotebookHistory, "keep", slowly)
+    for name, size in (("a.ipynb", 10), ("b.ipynb", 6_000_000)):
+        (workspace.root / name).write_bytes(plain("x" * size))
+        keeper.saved(workspace.root / name)
+        wait_for(workspace, 1, name)
+        with keeper._changed:
+            keeper._changed.wait_for(lambda name=name: str(workspace.root / name) in keeper._not_before, 5)
+    now = time.monotonic()
+    assert keeper._not_before[str(workspace.root / "a.ipynb")] - now < 0.3
+    assert keeper._not_before[str(workspace.root / "b.ipynb")] - now > 1.5
 
 
 def test_executions_are_named_in_the_version(workspace: Workspace, keeper: NotebookKeeper) -> None:

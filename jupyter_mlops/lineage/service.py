@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, Table, and_, select, tuple_, update
@@ -23,10 +22,29 @@ from .types import Edge, Kind, Node, Trace, TraceQuery
 
 #: A trace ends after this many nodes.
 NODE_LIMIT = 1000
+#: And what is not shown as a graph, but counted, after this many.
+REACHED_LIMIT = 20_000
 #: Rows named in one statement: SQLite takes 32,766 parameters, an edge has six.
 _BATCH = 500
 Name = tuple[str, str]
 T = TypeVar("T")
+
+
+def record_in(session: Session, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
+    """Record as :meth:`LineageService.record` does, in the caller's transaction."""
+    named: dict[Name, Node] = {(node.kind, node.key): node for node in nodes}
+    ends = {end for edge in edges for end in _ends(edge)}
+    now = time.time()
+    rows = [
+        {"kind": kind, "key": key, "label": key, "data": {}, "at": now} for kind, key in sorted(ends - set(named))
+    ] + [
+        {"kind": node.kind, "key": node.key, "label": node.label or node.key, "data": node.data, "at": now}
+        for _name, node in sorted(named.items())
+    ]
+    lines = [{**edge.model_dump(), "at": now} for edge in edges]
+    _insert_missing(session, LineageNodeRow.__table__, rows)  # type: ignore[arg-type]
+    _update_changed(session, named)
+    _insert_missing(session, LineageEdgeRow.__table__, lines)  # type: ignore[arg-type]
 
 
 class LineageService:
@@ -39,26 +57,14 @@ class LineageService:
     def _database(self) -> Database:
         return database(self.workspace)
 
-    def record(self, nodes: Sequence[Node], edges: Sequence[Edge], *, within: Session | None = None) -> None:
-        """Record nodes and edges, all or none; in the caller's transaction where it gives its session (``within``).
+    def record(self, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
+        """Record nodes and edges, all or none.
 
         A node that is known gets the new label, and the new data over the old. An end of an edge that is not known
         becomes a node with its key as label, so that no edge ever dangles. Recording something twice changes nothing.
         """
-        named: dict[Name, Node] = {(node.kind, node.key): node for node in nodes}
-        ends = {end for edge in edges for end in _ends(edge)}
-        now = time.time()
-        rows = [
-            {"kind": kind, "key": key, "label": key, "data": {}, "at": now} for kind, key in sorted(ends - set(named))
-        ] + [
-            {"kind": node.kind, "key": node.key, "label": node.label or node.key, "data": node.data, "at": now}
-            for _name, node in sorted(named.items())
-        ]
-        lines = [{**edge.model_dump(), "at": now} for edge in edges]
-        with self._database.session() if within is None else nullcontext(within) as session:
-            _insert_missing(session, LineageNodeRow.__table__, rows)  # type: ignore[arg-type]
-            _update_changed(session, named)
-            _insert_missing(session, LineageEdgeRow.__table__, lines)  # type: ignore[arg-type]
+        with self._database.session() as session:
+            record_in(session, nodes, edges)
 
     def trace(self, query: TraceQuery) -> Trace:
         """Return what made a thing (``up``), or what came of it (``down``), nearest first.
@@ -80,17 +86,17 @@ class LineageService:
             truncated=truncated,
         )
 
-    def reached(
-        self, kind: Kind, keys: Sequence[str], direction: Literal["up", "down"] = "down", depth: int = 20
-    ) -> list[Node]:
+    def reached(self, kind: Kind, keys: Sequence[str], direction: Literal["up", "down"] = "down") -> list[Node]:
         """Return what came of any of several things (``down``), or made them (``up``), nearest first.
 
-        Things of which nothing is recorded lead nowhere. At most 1,000 nodes, those of ``keys`` left out.
+        Things of which nothing is recorded lead nowhere. At most 20,000 nodes, those of ``keys`` left out.
         """
         starts: list[Name] = [(kind, key) for key in dict.fromkeys(keys)]
         with self._database.reading() as session:
             known = _read_nodes(session, starts)
-            found, _edges, _truncated = _walk(session, [start for start in starts if start in known], direction, depth)
+            found, _edges, _truncated = _walk(
+                session, [start for start in starts if start in known], direction, REACHED_LIMIT
+            )
             nodes = _read_nodes(session, [name for name in found if name not in known])
         return [nodes[name] for name in found if name in nodes]
 
@@ -100,7 +106,7 @@ def _walk(session: Session, starts: list[Name], direction: str, depth: int) -> t
     # Level by level: each level is one indexed query per 500 nodes, a cycle ends by itself, and the nearest come first.
     # A recursive query could not stop at a thing that it has seen at another depth.
     found = dict.fromkeys(starts, 0)
-    limit = len(starts) + NODE_LIMIT - 1
+    limit = (NODE_LIMIT if depth < REACHED_LIMIT else REACHED_LIMIT) + len(starts) - 1
     edges: dict[tuple[str, ...], Edge] = {}
     frontier = starts
     truncated = False

@@ -20,6 +20,7 @@ from .value_reading import current
 if TYPE_CHECKING:
     from .value_writing import Writing
 
+_ATOMS = frozenset((str, bytes, int, float, bool, type(None)))
 _RAW_KINDS = "biufcmMSUV"
 
 
@@ -137,7 +138,10 @@ class _Objects:
         self.size = root.size
 
     def __reduce__(self) -> Reduced:
-        return objects_memory, (self.size,), self.root.ravel("K").tolist(), None, None, fill_objects
+        items = self.root.ravel("K").tolist()
+        if _ATOMS.issuperset(map(type, items)):  # these can't hold the array: no need to make it before them
+            return atoms_memory, (items,)
+        return objects_memory, (self.size,), items, None, None, fill_objects
 
 
 def _objects(value: Any, writing: Writing) -> _Objects:
@@ -161,6 +165,13 @@ def _numpy() -> Any:
 def owned_memory(owner: Any) -> ReadMemory:
     """Read: the memory of a bytearray."""
     return ReadMemory(memoryview(owner), 0)
+
+
+def atoms_memory(items: list[Any]) -> Any:
+    """Read: memory for references to texts and numbers."""
+    memory = ReadMemory(memoryview(b""), 0)
+    memory.flat = _numpy().fromiter(items, dtype=object, count=len(items))
+    return memory
 
 
 def objects_memory(size: int) -> Any:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .value_classes import class_state
+from .value_names import has_default_pickling
 from .value_parts import attributes, closure
 from .value_refusals import TRUSTED
 
@@ -85,7 +86,11 @@ class Comparison:
                 return by_library(self, where, one, two)
         if type(one).__module__.partition(".")[0] in TRUSTED and not isinstance(one, types.SimpleNamespace):
             return self._same_reduced(where, one, two)
-        return self._same_items(where, one, two) and self._later(where, _pairs(attributes(one), attributes(two)))
+        return (
+            self._same_items(where, one, two)
+            and (has_default_pickling(type(one)) or self._same_reduced(where, one, two))
+            and self._later(where, _pairs(attributes(one), attributes(two)))
+        )
 
     def _same_items(self, where: str, one: Any, two: Any) -> bool:
         if isinstance(one, dict):
@@ -212,10 +217,20 @@ class Comparison:
                 return False
         if one.layout is not torch.strided:
             return self._same_reduced(where, one, two)
-        same = torch.equal(one.detach().reshape(-1).view(torch.uint8), two.detach().reshape(-1).view(torch.uint8))
+        same = one.data_ptr() == two.data_ptr() or torch.equal(
+            one.detach().reshape(-1).view(torch.uint8), two.detach().reshape(-1).view(torch.uint8)
+        )
         if one.is_leaf:
             self._later(where, [(".grad", one.grad, two.grad)])
         return bool(same) and self._later(where, [(".__dict__", one.__dict__, two.__dict__)])
+
+    def _frame(self, where: str, one: Any, two: Any) -> bool:
+        pairs = _pairs(
+            [pair for pair in attributes(one) if pair[0] not in _OF_PANDAS],
+            [pair for pair in attributes(two) if pair[0] not in _OF_PANDAS],
+        )
+        same = one.flags.allows_duplicate_labels == two.flags.allows_duplicate_labels
+        return bool(same) and self._later(where, pairs)
 
     def _arrow(self, where: str, one: Any, two: Any) -> bool:
         return bool(one.equals(two)) or str(one) == str(two)
@@ -294,7 +309,12 @@ _BY_TYPE.update(
     }
 )
 
+#: What pandas makes when it needs it, or copies from the class when it reads.
+_OF_PANDAS = ("._item_cache", "._flags", "._is_copy", "._cacher", "._cache", "._metadata", "._typ")
+
 _BY_LIBRARY: dict[str, _Compare] = {
+    "pandas.DataFrame": Comparison._frame,
+    "pandas.Series": Comparison._frame,
     "numpy.ndarray": Comparison._array,
     "torch.Tensor": Comparison._tensor,
     "pyarrow.Table": Comparison._arrow,

@@ -48,6 +48,8 @@ _HOOKS = (
 )
 
 
+#: Modules of base classes that say nothing of the pickling of classes derived from them.
+_WITHOUT_A_SAY = ("builtins", "abc", "typing", "collections.abc")
 _CONTAINER_HOOKS = ("__init__", "__setitem__", "append", "extend", "add", "update")
 
 
@@ -235,7 +237,7 @@ def _is_special(kind: type) -> bool:
     return any(
         each.__dict__.get(hook) is not None
         for each in kind.__mro__
-        if each.__module__.partition(".")[0] not in TRUSTED
+        if each.__module__ not in _WITHOUT_A_SAY
         for hook in hooks
     )
 

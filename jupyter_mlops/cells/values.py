@@ -237,6 +237,7 @@ def _verify(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str
         again = reading.load(io.BytesIO(writing.stream.getbuffer()), (read_memory(n).content for n in memories.order))
     except NotRestoredError as error:
         raise _doubtful(group, writing, error.reason) from error
+    scratch.update(again)  # methods of the notebook's classes look names up there
     where = Comparison(namespace, scratch).difference(group, again)
     if where is not None:
         raise _doubtful(group, writing, _("what comes back differs at {where}").format(where=where), where)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -309,6 +310,7 @@ def test_a_full_disk_says_so_and_keeps_what_was_there(small_disk: Path, notebook
 
 KILLED = """
 import sys
+import textwrap
 from pathlib import Path
 import numpy as np
 from jupyter_mlops.cells.blobs import BlobStore
@@ -346,3 +348,65 @@ def test_two_kernels_keep_the_same_values_at_once(store: BlobStore) -> None:
     assert len(list(store.folder.glob("??/*"))) == 60
     for n, digest in enumerate(said[0][1:]):
         assert restore(store, digest, {})["a"][-1] == n
+
+
+# -- kernels -------------------------------------------------------------------------------------------------------
+
+
+def test_a_kernel_gets_what_another_had(store: BlobStore) -> None:
+    """Its namespace is ``__main__`` with IPython's own names in it, among them ``_``, which is the last result."""
+    from jupyter_client.manager import start_new_kernel
+
+    prepare = f"""
+        from pathlib import Path as _Path
+        from jupyter_mlops.cells.blobs import BlobStore as _Store
+        from jupyter_mlops.cells.values import keep as _keep, restore as _restore
+        _store = _Store(_Path({str(store.folder)!r}))
+        _space = get_ipython().user_ns
+    """
+    define = """
+        import dataclasses
+        @dataclasses.dataclass
+        class Model:
+            rows: list
+            def total(self): return sum(self.rows) * factor
+        factor = 2
+        model = Model([1, 2]); rows = model.rows
+        async def later(): return model.total()
+        gen = (n for n in range(3))
+        model
+    """
+    asked = "print(model.total(), model.rows is rows, type(model) is Model, model == Model([1, 2]), await later())"
+
+    def ask(source: str) -> str:
+        printed: list[str] = []
+
+        def take(message: dict[str, Any]) -> None:
+            content = message["content"]
+            if message["msg_type"] in ("stream", "error"):
+                printed.append(content.get("text") or "\\n".join(content["traceback"]))
+
+        client.execute_interactive(textwrap.dedent(source), timeout=60, output_hook=take)
+        return "".join(printed).strip()
+
+    digest = ""
+    for source, expected in (
+        (define, "6 True True True 6"),
+        ("factor = 3", "9 True True True 9"),
+    ):
+        manager, client = start_new_kernel(kernel_name="python3")
+        try:
+            assert ask(prepare) == ""
+            assert ask(source) == ""
+            if not digest:
+                group = "{name: _space[name] for name in ('Model', 'model', 'rows', 'later')}"
+                digest = ask(f"print(_keep(_store, {group}, _space, verify=True).digest)")
+                assert len(digest) == 64, digest
+                refused = ask("_keep(_store, {'gen': gen}, _space)")
+                assert "it stands in the middle of its code" in refused
+            else:
+                assert ask(f"_space.update(_restore(_store, {digest!r}, _space))") == ""
+            assert ask(asked) == expected
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)

@@ -72,6 +72,8 @@ class Comparison:
         if isinstance(one, type) or isinstance(two, type):
             return self._same_class(where, one, two)
         if kind is not type(two):  # classes of the notebook, each with its own
+            if (kind.__module__, kind.__qualname__) != (type(two).__module__, type(two).__qualname__):
+                return False
             self._waiting.append((f"type({where})", kind, type(two)))
         return self._same_content(where, one, two)
 

@@ -238,7 +238,11 @@ def _verify(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str
     except NotRestoredError as error:
         raise _doubtful(group, writing, error.reason) from error
     scratch.update(again)  # methods of the notebook's classes look names up there
-    where = Comparison(namespace, scratch).difference(group, again)
+    try:
+        where = Comparison(namespace, scratch).difference(group, again)
+    except Exception as error:  # the classes' own code
+        reason = _("comparing it failed: {error}").format(error=f"{type(error).__name__}: {error}"[:500])
+        raise _doubtful(group, writing, reason) from error
     if where is not None:
         raise _doubtful(group, writing, _("what comes back differs at {where}").format(where=where), where)
 

@@ -21,7 +21,7 @@ from .death import OomCounts, oom_counts, why
 from .execution_manager import CellEnd, Manager, log, runs
 from .kernel_control import Control, dies_with_parent, signal_group
 from .kernel_start import prepare_manager, process_of
-from .planning import Planner, SilentCodeError, Skip
+from .planning import PlanBrokenError, Planner, SilentCodeError, Skip
 from .warm.imports import imported_modules
 
 #: What nbformat keeps of each kind of output message.
@@ -144,7 +144,7 @@ class Client(PapermillNotebookClient):
         if self.planner is not None and runs(cell):
             try:
                 skip = self.planner.before(index, cell, self.run_silently)
-            except DeadKernelError:
+            except (DeadKernelError, PlanBrokenError):
                 raise
             except Exception:
                 log.exception("The plan for cell %s failed; the cell is run.", index)

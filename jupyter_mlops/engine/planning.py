@@ -25,6 +25,10 @@ class SilentCodeError(Exception):
         self.traceback = list(traceback)
 
 
+class PlanBrokenError(Exception):
+    """A planner can't give a cell what it needs: the execution must not go on. ``args[0]`` says why in words."""
+
+
 class RunSilently(Protocol):
     """Runs code in the notebook's kernel without output, history, a number, or a call of ``pre_run_cell`` hooks."""
 
@@ -44,7 +48,10 @@ class Skip:
 
 
 class Planner(Protocol):
-    """Asked around each code cell, from the executing thread. One that raises is logged, and the cell runs."""
+    """Asked around each code cell, from the executing thread.
+
+    One that raises is logged, and the cell runs; :class:`PlanBrokenError` ends the execution.
+    """
 
     def before(self, index: int, cell: Any, run: RunSilently) -> Skip | None:
         """Return what to take in place of running ``cell``, or None to run it. ``cell.metadata`` may be written."""

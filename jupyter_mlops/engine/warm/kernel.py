@@ -101,6 +101,7 @@ class Fork:
         self._take_surroundings()
         self._forget_modules()
         _reseed()
+        _tell_modules_where_they_are()
         self._limit_threads()
         from ipykernel.kernelapp import IPKernelApp
 
@@ -195,6 +196,14 @@ def _number(text: str | None) -> int:
     return int(first) if first.isdigit() else 0
 
 
+def _tell_modules_where_they_are() -> None:
+    """Mend what modules keep of the process in which they were imported."""
+    multiprocessing: Any = sys.modules.get("multiprocessing.process")
+    if multiprocessing is not None:
+        multiprocessing.ORIGINAL_DIR = str(Path.cwd())  # from where spawned processes import
+        multiprocessing.current_process().authkey = os.urandom(32)
+
+
 def _reseed() -> None:
     """Give each generator of random numbers a state of its own: forks would all draw the same."""
     random.seed()
@@ -202,5 +211,3 @@ def _reseed() -> None:
         numpy_random.seed()
     if torch := sys.modules.get("torch"):
         torch.default_generator.seed()
-    if multiprocessing := sys.modules.get("multiprocessing.process"):
-        multiprocessing.current_process().authkey = os.urandom(32)

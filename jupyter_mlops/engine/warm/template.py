@@ -73,10 +73,11 @@ class Template:
         """Import everything. Raises :class:`Unkeepable`."""
         os.environ.update(_ONE_THREAD)
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as ipykernel does
+        environment = dict(os.environ)
         for name in _BASE:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
-        before, environment = State.now(), dict(os.environ)
+        before = State.now()
         if reason := left_behind(State(frozenset(), before.files, False)):
             raise Unkeepable("ipykernel", reason, [])
         with self.shell.awaited():

@@ -57,13 +57,15 @@ class Git:
         env: Mapping[str, str] | None = None,
         timeout: float = QUICK_S,
         accept: Sequence[int] = (0,),
+        pass_fds: Sequence[int] = (),
     ) -> bytes:
         """Run ``git <arguments>`` with ``given`` on its standard input and return its standard output.
 
+        ``pass_fds``: open files that git holds as long as it runs, even if this process is killed (locks).
         Raises :class:`MissingProgramError` without git, :class:`GitError` on an exit status not in ``accept`` or after
         ``timeout`` seconds.
         """
-        return self.result(*arguments, given=given, env=env, timeout=timeout, accept=accept).stdout
+        return self.result(*arguments, given=given, env=env, timeout=timeout, accept=accept, pass_fds=pass_fds).stdout
 
     def result(
         self,
@@ -72,6 +74,7 @@ class Git:
         env: Mapping[str, str] | None = None,
         timeout: float = QUICK_S,
         accept: Sequence[int] = (0,),
+        pass_fds: Sequence[int] = (),
     ) -> subprocess.CompletedProcess[bytes]:
         """Like :meth:`run`, with the exit status."""
         command = [program(), *(part for setting in _SETTINGS for part in ("-c", setting)), *arguments]
@@ -84,6 +87,7 @@ class Git:
                 capture_output=True,
                 timeout=timeout,
                 check=False,
+                pass_fds=pass_fds,
             )
         except subprocess.TimeoutExpired as error:
             raise GitError(

@@ -4,8 +4,9 @@ Each version is a commit of one file, under a ref of its own: ``refs/mlops/noteb
 version's id never changes, taking one away rewrites no other, and one command moves all versions of a renamed
 notebook. Commits have no parents: the order is that of the versions' ids.
 
-Writers hold a lock, so the repository can be packed and pruned by ourselves: git's own grace period for unreachable
-objects is not needed.
+Writers hold a lock, and so does the git that they run, should they be killed. So the repository can be packed and
+pruned by ourselves, without git's grace period for unreachable objects, and git's own lock files are known to be left
+over from a git that was killed.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import fcntl
 import hashlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 
 from ..errors import from_os_error
 from ..i18n import gettext as _
 from ..workspace import Workspace
-from .git import SLOW_S, Git
+from .git import SLOW_S, Git, GitError
 from .snapshots import IDENTITY
 
 FOLDER = "notebooks.git"
@@ -40,6 +42,7 @@ class NotebookRepository:
         self.folder = workspace.state / FOLDER
         self._workspace = workspace
         self._git = Git(workspace.root)
+        self._held = threading.local()
         self._env = {
             "GIT_DIR": str(self.folder),
             # What the user configured (signing, filters, hash) is for the user's commits.
@@ -63,10 +66,12 @@ class NotebookRepository:
             raise from_os_error(error, _("keep a version of a notebook"), self._workspace.state) from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            self._held.lock = lock
             if not self.exists:
                 self._make()
             yield
         finally:
+            self._held.lock = None
             os.close(lock)
 
     def _make(self) -> None:
@@ -83,7 +88,21 @@ class NotebookRepository:
 
     def run(self, *arguments: str, given: bytes | None = None, timeout: float = SLOW_S) -> bytes:
         """Run a git command in the repository."""
-        return self._git.run(*arguments, given=given, env=self._env, timeout=timeout)
+        lock = getattr(self._held, "lock", None)
+        held = () if lock is None else (lock,)
+        try:
+            return self._git.run(*arguments, given=given, env=self._env, timeout=timeout, pass_fds=held)
+        except GitError as error:
+            if not held or ".lock" not in error.why or not self._remove_left_over_locks():
+                raise
+            return self._git.run(*arguments, given=given, env=self._env, timeout=timeout, pass_fds=held)
+
+    def _remove_left_over_locks(self) -> bool:
+        """Remove the lock files of a git that was killed; return whether there were any."""
+        locks = [*self.folder.glob("*.lock"), *(self.folder / "refs").rglob("*.lock"), *self.folder.glob("gc.pid")]
+        for lock in locks:
+            lock.unlink(missing_ok=True)
+        return bool(locks)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

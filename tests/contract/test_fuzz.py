@@ -59,7 +59,7 @@ def test_things_that_exist_are_as_documented(server: Server, session: requests.S
     notebook = server.workspace.root / "train.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")]), notebook)
     names = {"run_id": run_id, "name": "delay", "version": "1", "endpoint": "delay", "step": "train"}
-    queries = {"key": "loss", "path": "", "kind": "run"}
+    queries = {"key": "loss", "path": "", "kind": "run", "base": "20201123-000000-000000"}
     found = 0
     for operation in (result.ok() for result in schema.get_all_operations()):
         if operation.method.upper() != "GET":
@@ -67,7 +67,8 @@ def test_things_that_exist_are_as_documented(server: Server, session: requests.S
         query = {parameter.name: queries[parameter.name] for parameter in operation.query if parameter.is_required}
         if operation.path == "/lineage/trace":
             query["key"] = run_id
-        if operation.path == "/pipelines/document" or operation.path.endswith("/file"):
+        of_notebook = operation.path.startswith("/versioning/notebook/")
+        if operation.path == "/pipelines/document" or operation.path.endswith("/file") or of_notebook:
             query["path"] = "train.ipynb"
         path = {parameter.name: names.get(parameter.name, "x") for parameter in operation.path_parameters}
         case = operation.Case(path_parameters=path, query=query)

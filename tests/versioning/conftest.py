@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_mlops.versioning.service import NotebookHistory, VersioningService
 from jupyter_mlops.workspace import Workspace
 
 
@@ -80,3 +81,9 @@ def repo(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     for name in ("XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "EMAIL"):
         monkeypatch.delenv(name, raising=False)
     return Repo(workspace.root).init()
+
+
+@pytest.fixture
+def history(workspace: Workspace) -> NotebookHistory:
+    """Versions in a workspace that is in no repository of the user's."""
+    return VersioningService(workspace).notebooks

@@ -25,6 +25,7 @@ TAG_DIRTY = "mlops.dirty"
 TAG_PIPELINE_RUN = "mlops.pipeline_run"
 TAG_STEP = "mlops.step"
 TAG_ATTEMPT = "mlops.attempt"
+TAG_EXECUTION = "mlops.execution"
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def import_journals(workspace: Workspace) -> ImportReport:
     if not journals:
         return report
     from ..store.database import database
-    from .provenance import trace_runs
+    from .provenance import complete_lineage
 
     store = database(workspace)
     known = _known(store, [each.session for each in journals])
@@ -107,7 +107,7 @@ def import_journals(workspace: Workspace) -> ImportReport:
             if not isinstance(unreadable.why, NotFoundError):
                 report.problems[journal.path.name] = unreadable.why
     _settle_those_without_a_journal(store, {each.session for each in journals})
-    trace_runs(store)
+    complete_lineage(store)
     if report.damaged:
         _logger.warning("%d lines of the records of cells could not be read.", report.damaged)
     return report

@@ -1,7 +1,8 @@
-"""What the executions that led to a run leave in the lineage graph: one node each, and which used what of which.
+"""Executions in the lineage graph: those that something came of, and those that led to them.
 
-Only executions that something came of are in the graph; the others are in the record. An execution follows from another
-one that gave a name the version that it read, or that wrote a file that it read, also from another notebook.
+Whoever makes something in a cell (a run, a model version, an output) records the edge from the execution, which is then
+in the graph by its id alone. Here it gets its name, and the executions that it follows from: those that gave a name the
+version that it read, or that wrote a file that it read, also from another notebook.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from sqlalchemy import or_, select, tuple_, update
+from sqlalchemy import and_, or_, select
 
 from ..i18n import gettext as _
 from ..lineage.service import record_in
 from ..lineage.types import Edge, Node
-from ..store.tables import CellFileRow, CellRecordRow, CellRunRow, LineageNodeRow
+from ..store.tables import CellFileRow, CellRecordRow, LineageNodeRow
 from .record import ABSENT, Execution
 
 if TYPE_CHECKING:
@@ -23,49 +24,48 @@ if TYPE_CHECKING:
 
     from ..store.database import Database
 
-_RUNS_AT_ONCE = 500
+_AT_ONCE = 500
 #: Values in one IN list.
 _BATCH = 200
 T = TypeVar("T")
 
 
-def trace_runs(store: Database) -> None:
-    """Record the runs of executions that were read in, and the executions that led to them.
+def complete_lineage(store: Database) -> None:
+    """Give the executions that are in the lineage graph by their id alone their names, and what led to them.
 
-    In transactions of its own: a long history takes a while to follow, and no writer should wait for it. What is still
-    to be done is kept in the database, so it is done however often it is interrupted.
+    In transactions of its own: a long history takes a while to follow, and no writer should wait for it. The graph
+    itself says what is still to be done, so it is done however often it is interrupted.
     """
-    row = CellRunRow
-    pending = select(row.execution, row.run_id).where(row.traced.is_(False)).limit(_RUNS_AT_ONCE)
+    node, row = LineageNodeRow, CellRecordRow
+    bare = (
+        select(row.id)
+        .join(node, and_(node.kind == "cell_execution", node.key == row.id))
+        .where(node.label == node.key, row.status != "running")
+        .limit(_AT_ONCE)
+    )
     while True:
         with store.reading() as session:
-            runs = [(execution, run) for execution, run in session.execute(pending)]
-            if not runs:
+            executions = list(session.scalars(bare))
+            if not executions:
                 return
-            edges = [_edge("cell_execution", execution, "produced", "run", run) for execution, run in runs]
-            nodes = _led_to(session, {execution for execution, _run in runs}, edges)
+            nodes, edges = _led_to(session, executions)
         with store.session() as session:
             record_in(session, nodes, edges)
-            for batch in _batches(runs):
-                done = tuple_(row.execution, row.run_id).in_(batch)
-                session.execute(update(row).where(done).values(traced=True))
 
 
-def _led_to(session: Session, executions: set[str], edges: list[Edge]) -> list[Node]:
-    """Return the nodes of executions and of all that they follow from; add the edges between them."""
+def _led_to(session: Session, executions: list[str]) -> tuple[list[Node], list[Edge]]:
+    """Return the nodes of executions and of all that they follow from, and the edges between them."""
     nodes: dict[str, Node] = {}
-    waiting = _records(session, sorted(executions))
+    edges: list[Edge] = []
+    waiting = _records(session, executions)
     while waiting:
-        # Behind one that is in the graph all is.
-        known = _recorded(session, waiting)
-        waiting = {key: each for key, each in waiting.items() if key not in known}
         nodes |= {key: _node(each) for key, each in waiting.items()}
         found = producers_of(session, list(waiting.values()))
-        edges += [
-            _edge("cell_execution", far["id"], "used_by", "cell_execution", n) for n, fars in found for far in fars
-        ]
-        waiting = {far["id"]: far for _near, fars in found for far in fars if far["id"] not in nodes}
-    return list(nodes.values())
+        edges += [_used(far["id"], near) for near, fars in found for far in fars]
+        following = {far["id"]: far for _near, fars in found for far in fars if far["id"] not in nodes}
+        known = _named(session, following)  # behind one that has its name, all is there
+        waiting = {key: each for key, each in following.items() if key not in known}
+    return list(nodes.values()), edges
 
 
 def producers_of(session: Session, executions: Sequence[Execution]) -> list[tuple[str, list[Execution]]]:
@@ -144,14 +144,16 @@ def _records(session: Session, keys: list[str]) -> dict[str, Execution]:
     return found
 
 
-def _recorded(session: Session, keys: Iterable[str]) -> set[str]:
-    """Return those whose node is in the graph with all that led there; others may be there as the end of an edge."""
-    found = set()
+def _named(session: Session, keys: Iterable[str]) -> set[str]:
+    """Return those that are in the graph by more than their id."""
+    found: set[str] = set()
     for batch in _batches(sorted(keys)):
-        query = select(LineageNodeRow.key, LineageNodeRow.data).where(
-            LineageNodeRow.kind == "cell_execution", LineageNodeRow.key.in_(batch)
+        query = select(LineageNodeRow.key).where(
+            LineageNodeRow.kind == "cell_execution",
+            LineageNodeRow.key.in_(batch),
+            LineageNodeRow.label != LineageNodeRow.key,
         )
-        found |= {key for key, data in session.execute(query) if "session" in data}
+        found |= set(session.scalars(query))
     return found
 
 
@@ -169,5 +171,11 @@ def _node(record: Execution) -> Node:
     )
 
 
-def _edge(source: Any, source_key: str, relation: Any, target: Any, target_key: str) -> Edge:
-    return Edge(source_kind=source, source_key=source_key, relation=relation, target_kind=target, target_key=target_key)
+def _used(far: str, near: str) -> Edge:
+    return Edge(
+        source_kind="cell_execution",
+        source_key=far,
+        relation="used_by",
+        target_kind="cell_execution",
+        target_key=near,
+    )

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..engine.cell_source import source_hash, title
 from ..events import Change
+from ..lineage.service import made_in, record_in
 from ..store import outbox
 from ..store.tables import (
     Base,
@@ -120,6 +121,7 @@ class Rows:
             ),
         )
         _without_an_end(session, self._session)
+        record_in(session, [], [made_in(each["id"], "run", run) for each in ended for run in each["runs"]])
         told = Counter(each["notebook"] for each in records)
         for notebook, count in sorted(told.items()):
             data = {"session": self._session, "executions": count}

@@ -75,6 +75,16 @@ class CellService:
 
         return import_journals(self._workspace)
 
+    def try_to_refresh(self) -> None:
+        """Read in what is new; where that fails, the log says why."""
+        try:
+            problems = self.refresh().problems
+        except MlopsError as error:
+            _logger.warning("New records of cells are not read in: %s", error)
+        else:
+            for name, problem in problems.items():
+                _logger.warning("The record of cells %s can't be read: %s", name, problem)
+
     # -- reading -----------------------------------------------------------------------------------------------
 
     def executions(self, query: ExecutionQuery | None = None) -> ExecutionPage:
@@ -82,7 +92,7 @@ class CellService:
         from . import reading
         from .types import ExecutionQuery
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.executions(self._workspace, query or ExecutionQuery())
 
     def execution(self, execution: str) -> ExecutionDetail:
@@ -92,14 +102,14 @@ class CellService:
         """
         from . import reading
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.detail(self._workspace, execution)
 
     def record(self, execution: str) -> Execution:
         """Return an execution's record as its kernel wrote it, with its source. Raises as :meth:`execution`."""
         from . import reading
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.record(self._workspace, execution)
 
     def sessions(self, query: SessionQuery | None = None) -> SessionPage:
@@ -107,7 +117,7 @@ class CellService:
         from . import reading
         from .types import SessionQuery
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.sessions(self._workspace, query or SessionQuery())
 
     def record_of_session(self, session: str) -> list[Execution]:
@@ -117,14 +127,14 @@ class CellService:
         """
         from . import reading
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.records_of_session(self._workspace, session)
 
     def newest_session(self, notebook: str) -> str:
         """Return the id of the notebook's newest session; empty where none is recorded."""
         from . import reading
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.newest_session(self._workspace, notebook)
 
     def of_run(self, run_id: str) -> list[Execution]:
@@ -135,14 +145,14 @@ class CellService:
         """
         from . import reading
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.of_run(self._workspace, run_id)
 
     def sources(self, hashes: list[str]) -> dict[str, str]:
         """Return the text of cells by their hash (``source_hash``); those that are not kept are left out."""
         from . import reading
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.sources(self._workspace, hashes)
 
     def producer(self, name: str, *, notebook: str = "", session: str = "") -> RecordedExecution | None:
@@ -153,7 +163,7 @@ class CellService:
         """
         from . import reading
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.producer(self._workspace, name, notebook, session)
 
     def producers(self, execution: str) -> list[RecordedExecution]:
@@ -164,7 +174,7 @@ class CellService:
         """
         from . import reading
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.producers(self._workspace, execution)
 
     # -- what came of it ---------------------------------------------------------------------------------------
@@ -173,14 +183,14 @@ class CellService:
         """Return the runs, model versions, endpoints, … that an execution led to. Raises as :meth:`execution`."""
         from . import impact
 
-        self._refreshed()
+        self.try_to_refresh()
         return impact.links(self._workspace, execution)
 
     def impact(self, notebook: str, cell_id: str) -> CellImpact:
         """Return what lives downstream of a cell, whichever of its executions led there."""
         from . import impact
 
-        self._refreshed()
+        self.try_to_refresh()
         return impact.impact(self._workspace, notebook, cell_id)
 
     # -- steps -------------------------------------------------------------------------------------------------
@@ -189,14 +199,5 @@ class CellService:
         """Return the cells of one attempt of a step in the notebook's order; empty where none was recorded."""
         from . import reading
 
-        self._refreshed()
+        self.try_to_refresh()
         return reading.of_attempt(self._workspace, pipeline_run_id, step, attempt)
-
-    def _refreshed(self) -> None:
-        try:
-            problems = self.refresh().problems
-        except MlopsError as error:
-            _logger.warning("New records of cells are not read in: %s", error)
-        else:
-            for name, problem in problems.items():
-                _logger.warning("The record of cells %s can't be read: %s", name, problem)

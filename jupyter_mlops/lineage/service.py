@@ -30,6 +30,16 @@ Name = tuple[str, str]
 T = TypeVar("T")
 
 
+def made_in(execution: str, kind: Kind, key: str) -> Edge:
+    """Return the edge from a cell execution to what was made in it.
+
+    The cells' own area adds, when it has the execution's record, what the execution is called and what led to it.
+    """
+    return Edge(
+        source_kind="cell_execution", source_key=execution, relation="produced", target_kind=kind, target_key=key
+    )
+
+
 def record_in(session: Session, nodes: Sequence[Node], edges: Sequence[Edge]) -> None:
     """Record as :meth:`LineageService.record` does, in the caller's transaction."""
     named: dict[Name, Node] = {(node.kind, node.key): node for node in nodes}

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
+from ..cells.service import current_execution, note_data
 from ..context import ExecutionContext, current
 from ..engine.attempt import AttemptRequest, InputContent, write_whole
 from ..errors import ConflictError, InvalidInputError, MlopsError, NotFoundError, from_os_error
@@ -60,6 +61,7 @@ class Inputs(Mapping[str, Any]):
     def _content(context: ExecutionContext, name: str) -> InputContent:
         found = _contents(context)
         if name in found:
+            note_data(f"input {name}", found[name].digest)
             return found[name]
         listed = ", ".join(found) or _("none")
         raise InvalidInputError(
@@ -153,6 +155,7 @@ def _check_declared(request: AttemptRequest, name: str) -> None:
 def _record(context: ExecutionContext, name: str, stored: Stored) -> None:
     """Make the content this step's output, in one transaction, in place of what was there."""
     from ..events import Change
+    from ..lineage.service import made_in, record_in
     from ..store.database import database
     from ..store.outbox import announce
     from ..store.tables import ArtifactRow, StepRunRow
@@ -170,6 +173,8 @@ def _record(context: ExecutionContext, name: str, stored: Stored) -> None:
             session.add(row)
         row.codec, row.path, row.digest = stored.codec, stored.path, stored.digest
         row.size, row.summary, row.created_at = stored.size, stored.summary, time.time()
+        if execution := current_execution():
+            record_in(session, [], [made_in(execution, "artifact", f"{context.step_key}/{name}")])
         announce(session, Change("step_run", context.step_key, "updated", {"output": name}))
 
 

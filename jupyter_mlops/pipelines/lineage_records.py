@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..cells.service import CellService
 from ..engine.attempt import AttemptRequest
 from ..lineage.types import Edge, Kind, Node, Relation
 from ..store.tables import ArtifactRow, PipelineRunRow
@@ -53,6 +54,7 @@ def record_end(workspace: Workspace, request: AttemptRequest, artifacts: Iterabl
         nodes.append(Node(kind="run", key=run_id, label=run_id[:8]))
         edges.append(_edge("step", step, "produced", "run", run_id))
     LineageService(workspace).record(nodes, edges)
+    CellService(workspace).refresh()  # the step's cells, so that the graph has what led to what it made
 
 
 def _step_key(request: AttemptRequest) -> str:

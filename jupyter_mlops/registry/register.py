@@ -13,8 +13,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import context
+from ..cells.service import current_execution
 from ..errors import ConflictError, InvalidInputError, NotFoundError
 from ..i18n import gettext as _
+from ..lineage.service import LineageService, made_in
 from ..workspace import Workspace
 from .attempts import TAG_STEP_KEY, made_before, replace, step_key
 from .client import check_alias, check_name, client, in_words, quoted
@@ -109,7 +111,10 @@ def _make(
     options: dict[str, Any],
 ) -> str:
     """Log the model where it is an object, then make the version; return its number."""
+    execution = current_execution()
     tags = origin.tags() | ({TAG_STEP_KEY: key} if key else {})
+    if execution:
+        tags[context.TAG_EXECUTION] = execution
     if isinstance(model, (str, os.PathLike)):
         uri, of_run = _logged_model(registry, os.fspath(model))
         run_id = run_id or of_run
@@ -131,6 +136,8 @@ def _make(
         for tag in (context.TAG_NOTEBOOK, context.TAG_SNAPSHOT):
             if of_run_tags.get(tag):
                 tags[tag] = of_run_tags[tag]
+        if made := of_run_tags.get(context.TAG_EXECUTION):  # plain MLflow, on a server, tells by the tag alone
+            LineageService(origin.workspace).record([], [made_in(made, "run", run_id)])
     _ensure_model(registry, name)
     with in_words(
         _("register the model {name}").format(name=name), missing=_("There is no model {uri}.").format(uri=uri)
@@ -252,7 +259,6 @@ def _check_here(workspace: Workspace, run_id: str) -> None:
 
 
 def _record_lineage(workspace: Workspace, version: ModelVersion) -> None:
-    from ..lineage.service import LineageService
     from ..lineage.types import Edge, Node
 
     key = f"{version.name}/{version.version}"
@@ -268,4 +274,7 @@ def _record_lineage(workspace: Workspace, version: ModelVersion) -> None:
                 target_key=key,
             )
         )
+    # Of the version, not of this moment: an attempt that is tried again finds the version that was made before.
+    if execution := version.tags.get(context.TAG_EXECUTION):
+        edges.append(made_in(execution, "model_version", key))
     LineageService(workspace).record([Node(kind="model_version", key=key, label=label)], edges)

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import click
 
+from ..cells.service import CellService
 from ..errors import InvalidInputError, NotFoundError
 from ..i18n import gettext as _
 from ..lineage.service import LineageService
@@ -173,6 +174,7 @@ def say_trace(found: Trace) -> str:
 def _say_node(node: Node | None, name: tuple[str, str]) -> str:
     kind = {
         "notebook": _("notebook"),
+        "cell_execution": _("cell execution"),
         "snapshot": _("snapshot"),
         "run": _("run"),
         "pipeline_run": _("pipeline run"),
@@ -190,6 +192,7 @@ def _say_node(node: Node | None, name: tuple[str, str]) -> str:
 
 def _trace(workspace: Workspace, key: str) -> Trace:
     lineage = LineageService(workspace)
+    CellService(workspace).try_to_refresh()
     if "/" in key or "@" in key:
         version = RegistryService(workspace).version(key)
         return lineage.trace(TraceQuery(kind="model_version", key=f"{version.name}/{version.version}"))

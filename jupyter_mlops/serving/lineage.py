@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..cells.service import CellService
 from ..i18n import gettext as _
 from ..lineage.service import LineageService
 from ..lineage.types import Edge, Node, Trace, TraceQuery
@@ -60,6 +61,7 @@ def trace_prediction(workspace: Workspace, record: dict[str, Any], depth: int = 
             "milliseconds": record["milliseconds"],
         },
     )
+    CellService(workspace).try_to_refresh()
     deployment = record["deployment_id"]
     found = LineageService(workspace).trace(TraceQuery(kind="deployment", key=deployment, depth=max(1, depth - 1)))
     edge = Edge(

@@ -226,13 +226,10 @@ class CellRunRow(Base):
     __table_args__ = (
         ForeignKeyConstraint(["execution"], ["cell_record.id"], ondelete="CASCADE"),
         Index("ix_cell_run_run", "run_id"),
-        Index("ix_cell_run_traced", "traced"),
     )
 
     execution: Mapped[str] = mapped_column(primary_key=True)
     run_id: Mapped[str] = mapped_column(primary_key=True)
-    #: The lineage graph has it, and the executions that led to it.
-    traced: Mapped[bool] = mapped_column(Boolean(), default=False)
 
 
 class ArtifactRow(Base):

@@ -21,6 +21,7 @@ from mlflow.store.tracking.dbmodels.models import SqlMetric, SqlRun
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as TrackingStore
 from sqlalchemy import func, or_, select
 
+from ..cells.service import note_run
 from ..errors import MlopsError
 from ..events import Change
 from ..store.database import Database
@@ -68,6 +69,7 @@ class EmbeddedTrackingStore(_Embedded, TrackingStore):
     def create_run(self, *args: Any, **kwargs: Any) -> Any:
         """Create a run and announce it."""
         run = super().create_run(*args, **kwargs)
+        note_run(run.info.run_id)
         self._announce(run.info.run_id, "created", status="running", experiment_id=run.info.experiment_id)
         return run
 
@@ -77,6 +79,7 @@ class EmbeddedTrackingStore(_Embedded, TrackingStore):
         A run that is taken up again (``mlflow.start_run(run_id=…)``) belongs to the process that does so.
         """
         if run_status == RunStatus.RUNNING:
+            note_run(run_id)
             token = this_process(self.workspace)
             if token:
                 self.set_tag(run_id, RunTag(TAG_PROCESS, token))

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 from .. import context
+from ..cells.service import current_execution
+from ..environment import TAG_ENVIRONMENT, TAG_PYTHON, record_environment
 from ..errors import MlopsError
 from ..versioning.service import VersioningService
 from ..workspace import Workspace
-from ..environment import TAG_ENVIRONMENT, TAG_PYTHON, record_environment
 from .liveness import TAG_PROCESS, this_process
 from .mlflow_uri import is_embedded
 
@@ -26,6 +27,8 @@ def origin_tags(workspace: Workspace) -> dict[str, str]:
     here = context.current(workspace)
     tags = here.tags()
     tags |= _source_tags(here)
+    if execution := current_execution():
+        tags[context.TAG_EXECUTION] = execution
     git = VersioningService(workspace).status()
     if git.commit:
         tags[context.TAG_COMMIT] = git.commit

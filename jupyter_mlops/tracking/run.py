@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .. import context
+from .. import context, environment
+from ..cells.service import current_execution, note_run
 from ..errors import MlopsError
 from ..i18n import gettext as _
-from ..lineage.service import LineageService
+from ..lineage.service import LineageService, made_in
 from ..lineage.types import Edge, Node
 from ..store import reach
 from ..versioning.service import VersioningService
 from ..workspace import Workspace
-from .. import environment
 from .client import keep_to_itself, mlflow_errors
 from .origin import ERROR_LIMIT, TAG_ERROR, pipeline_snapshot
 from .runs import unbounded
@@ -143,6 +143,7 @@ def run(
         )
     parent_id = parent.info.run_id if parent is not None else ""
     started = Run(active, mlflow.MlflowClient(here.workspace.tracking_uri), experiment_name)
+    note_run(started.id)  # a run that ends within the cell is not open when the recorder looks
     with _tracking_to(here.workspace):
         try:
             if params:
@@ -255,6 +256,8 @@ def _record_lineage(here: context.ExecutionContext, started: Run) -> None:
     if started.snapshot:
         nodes.append(Node(kind="snapshot", key=started.snapshot, label=started.snapshot[:12]))
         edges.append(_used_by_run("snapshot", started.snapshot, started.id))
+    if execution := current_execution():
+        edges.append(made_in(execution, "run", started.id))
     LineageService(here.workspace).record(nodes, edges)
 
 

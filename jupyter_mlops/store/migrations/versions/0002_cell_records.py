@@ -88,16 +88,13 @@ def upgrade() -> None:
         "cell_run",
         sa.Column("execution", sa.String(), nullable=False),
         sa.Column("run_id", sa.String(), nullable=False),
-        sa.Column("traced", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["execution"], ["cell_record.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("execution", "run_id"),
     )
     op.create_index("ix_cell_run_run", "cell_run", ["run_id"], unique=False)
-    op.create_index("ix_cell_run_traced", "cell_run", ["traced"], unique=False)
 
 
 def downgrade() -> None:
-    op.drop_index("ix_cell_run_traced", table_name="cell_run")
     op.drop_index("ix_cell_run_run", table_name="cell_run")
     op.drop_table("cell_run")
     op.drop_index("ix_cell_name_session", table_name="cell_name")

@@ -15,7 +15,7 @@ from typing import Any
 
 from .value_classes import class_state
 from .value_names import has_default_pickling
-from .value_parts import attributes, closure
+from .value_parts import attributes, closure, short
 from .value_refusals import TRUSTED
 
 _SAME = (type(None), bool, int, str, bytes, type(...), type(NotImplemented))
@@ -131,7 +131,7 @@ class Comparison:
             return False
         items = list(zip(dict.items(one), dict.items(two), strict=True))
         self._later(where, [(".keys()", left[0], right[0]) for left, right in items])
-        return self._later(where, [(f"[{left[0]!r:.40}]", left[1], right[1]) for left, right in items])
+        return self._later(where, [(f"[{short(left[0])}]", left[1], right[1]) for left, right in items])
 
     def _set(self, where: str, one: Any, two: Any) -> bool:
         if len(one) != len(two):
@@ -146,7 +146,7 @@ class Comparison:
         for each in left:
             for index, other in enumerate(right):
                 if self._would_be_same(each, other):
-                    self._waiting.append((f"{where}{{{each!r:.40}}}", each, other))
+                    self._waiting.append((f"{where}{{{short(each)}}}", each, other))
                     del right[index]
                     break
             else:

@@ -55,15 +55,15 @@ def parts(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield what an object refers to, each with how it is reached from there."""
     if isinstance(value, dict):
         for key, each in list(value.items()):
-            yield f"[{_short(key)}]", each
+            yield f"[{short(key)}]", each
             if not isinstance(key, _ATOMS):
-                yield f".keys()[{_short(key)}]", key
+                yield f".keys()[{short(key)}]", key
     elif isinstance(value, (list, tuple, deque)):
         for index, each in enumerate(list(value)):
             yield f"[{index}]", each
     elif isinstance(value, (set, frozenset)):
         for each in list(value):
-            yield f"{{{_short(each)}}}", each
+            yield f"{{{short(each)}}}", each
     yield from _inner(value)
     yield from attributes(value)
 
@@ -127,9 +127,14 @@ def attributes(value: Any) -> Iterator[tuple[str, Any]]:
                     continue
 
 
-def _short(key: Any) -> str:
-    try:
-        text = repr(key) if isinstance(key, (*_ATOMS, tuple)) else type(key).__qualname__
-    except Exception:  # repr is the notebook's own code
+def short(key: Any) -> str:
+    """Return a key as it is told to a person; without running the notebook's own code."""
+    if type(key) in (str, bytes):
+        text = repr(key[:_LONGEST_KEY])
+    elif type(key) in (bool, int, float, complex, type(None)) and not (type(key) is int and key.bit_length() > 1024):
+        text = repr(key)
+    elif type(key) is tuple and len(key) < _LONGEST_KEY and all(type(each) is not tuple for each in key):
+        text = f"({', '.join(map(short, key))})"
+    else:
         text = type(key).__qualname__
     return text if len(text) <= _LONGEST_KEY else f"{text[: _LONGEST_KEY - 1]}…"

@@ -7,17 +7,10 @@ alone, and what lies there is trusted as the notebook is.
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import importlib
-import importlib.metadata
 import io
-import json
-import struct
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 from ..errors import MlopsError
@@ -25,7 +18,7 @@ from ..i18n import gettext as _
 from .blobs import MAPPED_FROM, BlobStore, Buffer
 from .value_comparison import Comparison
 from .value_errors import CannotKeep, NotKeptError, NotRestoredError
-from .value_functions import BYTECODE
+from .value_format import ALIGNMENT, Entry, Stream, beginning, check_versions, full_name, make_head, memory_of, parse
 from .value_memory import Content, Memories, OutOfBand, Overlap, ReadMemory
 from .value_names import shared_with_module
 from .value_parts import way_to
@@ -34,10 +27,7 @@ from .value_writing import Writing
 
 __all__ = ["Kept", "NotKeptError", "NotRestoredError", "header", "keep", "restore"]
 
-_MAGIC = b"mlops-values-1\n\0"
-_LENGTHS = struct.Struct("<QQQ")  # of the header, of the small memory, of the pickle
 _APART_FROM = 64 * 1024
-_ALIGNMENT = 64
 _MOST_TRIES = 100
 _COPIED_FOR_TRIAL = 16 * 1024 * 1024
 #: Names that hold what others made: results shown, IPython's own.
@@ -120,13 +110,13 @@ def restore(
         blob = store.get(digest)
     except MlopsError as error:
         raise NotRestoredError(" ".join((error.what, error.why))) from error
-    head, small, stream = _parse(blob)
-    _check_versions(head, any_version)
+    head, small, stream = parse(blob)
+    check_versions(head, any_version)
     memory: dict[int, ReadMemory] = {}
 
     def read_memory(index: int) -> ReadMemory:
         if index not in memory:
-            memory[index] = _read_memory(store, head["memory"][index], small)
+            memory[index] = memory_of(store, head["memory"][index], small)
         return memory[index]
 
     def buffers() -> Iterator[Any]:
@@ -134,7 +124,7 @@ def restore(
             yield read_memory(index).content
 
     reading = Reading(namespace, read_memory, links or _no_links)
-    file = io.BytesIO(stream) if len(stream) < MAPPED_FROM else _Stream(stream)
+    file = io.BytesIO(stream) if len(stream) < MAPPED_FROM else Stream(stream)
     collecting = gc.isenabled()
     gc.disable()  # many new objects, none of them garbage: looking for some would take most of the time
     try:
@@ -154,7 +144,7 @@ def header(store: BlobStore, digest: str) -> dict[str, Any]:
     Raises :class:`NotRestoredError`.
     """
     try:
-        head, _small, _stream = _parse(store.get(digest))
+        head, _small, _stream = parse(store.get(digest))
     except NotRestoredError:
         raise
     except MlopsError as error:
@@ -170,7 +160,7 @@ def _check_value(name: str, value: Any, namespace: dict[str, Any]) -> None:
     if value is namespace:
         raise NotKeptError(name, name, "dict", _("it is the namespace of the notebook"))
     if (module := shared_with_module(name, value)) is not None:
-        raise NotKeptError(name, name, _full_name(type(value)), _("the module {module} has it").format(module=module))
+        raise NotKeptError(name, name, full_name(type(value)), _("the module {module} has it").format(module=module))
 
 
 def _write(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str, Any]) -> Writing:
@@ -217,7 +207,7 @@ def _not_kept(
                 break
     where = where or next(iter(group))
     name = next(name for name in sorted(group, key=len, reverse=True) if where.startswith(name))
-    return NotKeptError(name, where, _full_name(type(culprit)), reason, shared_with)
+    return NotKeptError(name, where, full_name(type(culprit)), reason, shared_with)
 
 
 def _verify(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str, Any], writing: Writing) -> None:
@@ -250,14 +240,14 @@ def _verify(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str
 def _doubtful(group: dict[str, Any], writing: Writing, reason: str, where: str = "") -> NotKeptError:
     names = sorted(group, key=len, reverse=True)
     name = next((name for name in names if where.startswith(name)), next(iter(group)))
-    kinds = ", ".join(sorted(map(_full_name, writing.doubts))) or _full_name(type(group[name]))
+    kinds = ", ".join(sorted(map(full_name, writing.doubts))) or full_name(type(group[name]))
     return NotKeptError(name, where or name, kinds, reason)
 
 
 def _store(store: BlobStore, group: dict[str, Any], writing: Writing, verified: bool) -> Kept:
     small: list[Buffer] = []
     at = 0
-    entries: list[tuple[int, int, int | str, bool]] = []
+    entries: list[Entry] = []
     apart: dict[str, int] = {}
     written = 0
     for each in writing.memories.all:
@@ -265,7 +255,7 @@ def _store(store: BlobStore, group: dict[str, Any], writing: Writing, verified: 
         read_only = content.readonly if isinstance(each, OutOfBand) else isinstance(each, Content)
         if len(content) < _APART_FROM:
             entries.append((offset, len(content), at, read_only))
-            padding = -len(content) % _ALIGNMENT
+            padding = -len(content) % ALIGNMENT
             small += (content, bytes(padding))
             at += len(content) + padding
         else:
@@ -273,25 +263,12 @@ def _store(store: BlobStore, group: dict[str, Any], writing: Writing, verified: 
             written += len(content) if fresh else 0
             apart[digest] = len(content)
             entries.append((offset, len(content), digest, read_only))
-    tops = sorted({module.partition(".")[0] for module in writing.modules} - sys.stdlib_module_names)
-    types = {name: _full_name(type(value)) for name, value in group.items()}
-    head = json.dumps(
-        {
-            "python": list(sys.version_info[:2]),
-            "implementation": sys.implementation.name,
-            "bytecode": BYTECODE,
-            "packages": {top: version for top in tops if (version := _version(top)) is not None},
-            "types": types,
-            "memory": entries,
-            "buffers": writing.memories.order,
-        },
-        separators=(",", ":"),
-    ).encode()
-    head += b" " * (-(len(_MAGIC) + _LENGTHS.size + len(head)) % _ALIGNMENT)
+    types = {name: full_name(type(value)) for name, value in group.items()}
     stream = writing.stream.getbuffer()
-    lengths = _LENGTHS.pack(len(head), at, len(stream))
-    digest, fresh = store.add(_MAGIC, lengths, head, *small, stream)
-    size = len(_MAGIC) + len(lengths) + len(head) + at + len(stream)
+    head = make_head(types, writing.modules, entries, writing.memories.order)
+    start = beginning(len(head), at, len(stream))
+    digest, fresh = store.add(start, head, *small, stream)
+    size = len(start) + len(head) + at + len(stream)
     return Kept(
         digest=digest,
         blobs=(digest, *apart),
@@ -305,105 +282,5 @@ def _store(store: BlobStore, group: dict[str, Any], writing: Writing, verified: 
     )
 
 
-# -- reading -------------------------------------------------------------------------------------------------------
-
-
-def _parse(blob: memoryview) -> tuple[dict[str, Any], memoryview, memoryview]:
-    start = len(_MAGIC) + _LENGTHS.size
-    if bytes(blob[: len(_MAGIC)]) != _MAGIC or len(blob) < start:
-        raise NotRestoredError(_("This is not a group of variables, or one of another version of jupyter_mlops."))
-    of_head, of_small, of_stream = _LENGTHS.unpack(blob[len(_MAGIC) : start])
-    middle = start + of_head
-    try:
-        head = json.loads(bytes(blob[start:middle]))
-    except ValueError as error:
-        raise NotRestoredError(_("This is not a group of variables.")) from error
-    end = middle + of_small
-    if end + of_stream != len(blob):
-        raise NotRestoredError(_("A group of variables was cut off."))
-    return head, blob[middle:end], blob[end:]
-
-
-def _check_versions(head: dict[str, Any], any_version: bool) -> None:
-    here = (list(sys.version_info[:2]), sys.implementation.name, BYTECODE)
-    if (head["python"], head["implementation"], head["bytecode"]) != here:
-        raise NotRestoredError(
-            _("They were kept by Python {then}, and this is Python {now}.").format(
-                then=".".join(map(str, head["python"])), now=".".join(map(str, here[0]))
-            )
-        )
-    for top, version in head["packages"].items() if not any_version else ():
-        now = _version(top)
-        if now != version and top not in sys.modules:  # its distribution may have another name
-            with contextlib.suppress(Exception):
-                importlib.import_module(top)
-            now = _version(top)
-        if now != version:
-            raise NotRestoredError(
-                _("They were kept with {package} {then}, and here is {now}.").format(
-                    package=top, then=version, now=now or "?"
-                )
-            )
-
-
-def _read_memory(store: BlobStore, entry: tuple[int, int, int | str, bool], small: memoryview) -> ReadMemory:
-    offset, size, place, read_only = entry
-    if isinstance(place, int):
-        part = small[place : place + size]
-        return ReadMemory(part.toreadonly() if read_only else bytearray(part), offset)
-    try:
-        content: Any = store.get(place) if read_only else store.private(place)
-    except MlopsError as error:
-        raise NotRestoredError(" ".join((error.what, error.why))) from error
-    if len(content) != size:
-        raise NotRestoredError(_("The memory of an array has another size than it had."))
-    return ReadMemory(content, offset)
-
-
-class _Stream:
-    """A buffer as the file that pickle reads from, without a copy of the whole."""
-
-    def __init__(self, content: memoryview):
-        self._content = content
-        self._at = 0
-
-    def read(self, size: int = -1) -> bytes:
-        end = len(self._content) if size < 0 else min(self._at + size, len(self._content))
-        part = bytes(self._content[self._at : end])
-        self._at = end
-        return part
-
-    def readinto(self, target: Any) -> int:
-        part = self._content[self._at : self._at + len(target)]
-        target[: len(part)] = part
-        self._at += len(part)
-        return len(part)
-
-    def readline(self) -> bytes:
-        line = b""
-        while not line.endswith(b"\n") and (more := self.read(1)):
-            line += more
-        return line
-
-
 def _no_links(name: str) -> Any:
     raise NotRestoredError(_("They refer to '{name}', which was not given.").format(name=name))
-
-
-def _version(package: str) -> str | None:
-    version = getattr(sys.modules.get(package), "__version__", None)
-    return str(version) if isinstance(version, str) else _installed(package)
-
-
-@lru_cache(maxsize=256)
-def _installed(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _full_name(kind: type) -> str:
-    return (
-        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
-    )

@@ -84,12 +84,11 @@ class NotebookHistory:
                 why=_("mlops.toml says [versioning] notebooks = false."),
                 next=_("Remove the line to keep versions again."),
             )
-        if content is None:
-            data = files.read_notebook(file, rules.notebook_max_mb)
-        else:
-            data = files.as_saved(content)
-            files.check_size(file.name, len(data), rules.notebook_max_mb)
+        given = None if content is None else files.as_saved(content)
+        files.check_size(file.name, len(given or b""), rules.notebook_max_mb)
         with self._repository.writing():
+            # Read with the lock held: a restore that came first has written the file anew.
+            data = files.read_notebook(file, rules.notebook_max_mb) if given is None else given
             record, action = self._store.add(stored, data, cause, execution_id=execution_id, run_id=run_id, name=name)
         self._announce(stored, action, record.version)
         return record.version

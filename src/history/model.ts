@@ -11,6 +11,7 @@ import type { KeptNotebookPage, NotebookVersionPage } from './types';
 const VERSIONS_AT_FIRST = 50;
 const MOST_VERSIONS = 1000;
 const DELETED_SHOWN = 50;
+const TYPING_MS = 300;
 
 /** Which versions are listed. */
 export type Filter = '' | 'save' | 'execution' | 'named';
@@ -92,6 +93,7 @@ export class HistoryModel implements IDisposable {
     if (this.isDisposed) {
       return;
     }
+    clearTimeout(this._typing);
     this.services.workspaces.changed.disconnect(this.onLocation, this);
     this.notebooks.changed.disconnect(this.onLocation, this);
     this.services.fileChanged.disconnect(this.onFile, this);
@@ -105,9 +107,13 @@ export class HistoryModel implements IDisposable {
     this.deleted.setActive(active);
   }
 
+  /** Search when the person has stopped typing: every version may be looked through. */
   setSearch(search: string): void {
     this._search = search;
-    void this.versions.refresh();
+    clearTimeout(this._typing);
+    this._typing = setTimeout(() => {
+      void this.versions.refresh();
+    }, TYPING_MS);
   }
 
   setFilter(filter: Filter): void {
@@ -127,6 +133,7 @@ export class HistoryModel implements IDisposable {
   private onLocation(): void {
     if (this.path !== this._path) {
       this._path = this.path;
+      clearTimeout(this._typing);
       this._search = '';
       this._filter = '';
       this._count = VERSIONS_AT_FIRST;
@@ -153,4 +160,5 @@ export class HistoryModel implements IDisposable {
   private _filter: Filter = '';
   private _path = '';
   private _search = '';
+  private _typing: ReturnType<typeof setTimeout> | undefined;
 }

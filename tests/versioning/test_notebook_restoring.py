@@ -226,6 +226,21 @@ def test_writers_in_threads_lose_nothing(history: NotebookHistory) -> None:
         assert history.content(path, versions[0].id) == (history.workspace.root / path).read_bytes()
 
 
+def test_what_waits_for_a_restore_keeps_the_file_as_it_is_then(history: NotebookHistory) -> None:
+    first = save(history, plain("1"))
+    save(history, plain("2"))
+    saver = threading.Thread(target=lambda: NotebookHistory(history.workspace).keep(PATH, cause="save"))
+
+    def write_slowly(file: Path, content: bytes) -> None:
+        saver.start()
+        time.sleep(0.3)  # it has long read the file by now, or waits to
+        file.write_bytes(content)
+
+    restored = history.restore(PATH, first.id, write_slowly)
+    saver.join()
+    assert listed(history)[0] == restored.version
+
+
 def test_a_clock_that_goes_back_keeps_the_order(history: NotebookHistory, monkeypatch: pytest.MonkeyPatch) -> None:
     first = save(history, plain("1"))
     monkeypatch.setattr("jupyter_mlops.versioning.notebook_repository.time.time_ns", lambda: 1_000_000_000)

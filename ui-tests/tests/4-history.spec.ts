@@ -211,4 +211,12 @@ test('the history follows a rename, and is reached from the context menu', async
   await expect(history.panel).toContainText('second-name.ipynb');
   await expect(history.versions).toHaveCount(2);
   await expect(history.versions.first()).toContainText('Renamed');
+
+  await lab.theme('JupyterLab Dark High Contrast');
+  await lab.screenshot('history-high-contrast');
+  await lab.theme('JupyterLab Light');
+  await lab.execute('application:toggle-right-area');
+  await expect(history.panel).toBeHidden();
+  await page.keyboard.press('Control+Alt+KeyV');
+  await expect(history.panel).toBeVisible();
 });

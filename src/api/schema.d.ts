@@ -177,6 +177,108 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cells/executions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Executions of cells, newest first. */
+        get: operations["list_cell_executions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/executions/{execution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One execution of a cell, whole, by its id or the beginning of it. */
+        get: operations["get_cell_execution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/executions/{execution}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The runs, model versions, endpoints, … that an execution led to. */
+        get: operations["get_cell_execution_links"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/executions/{execution}/producers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The executions that made what an execution read, oldest first. */
+        get: operations["list_cell_execution_producers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Kernels whose cells were recorded, newest first. */
+        get: operations["list_cell_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/impact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What lives downstream of a cell. */
+        get: operations["get_cell_impact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/versioning/status": {
         parameters: {
             query?: never;
@@ -733,6 +835,19 @@ export interface components {
             /** @description Keys of the cell's metadata that differ. */
             metadata: string[];
         };
+        /** @description What lives downstream of a cell: what its executions, and those that used what they made, have led to. */
+        CellImpact: {
+            notebook: string;
+            cell_id: string;
+            /** @description In words, such as `feeds delay version 3, 2 endpoints`; empty: nothing is known. */
+            summary: string;
+            /** @description Executions of the cell that are recorded. */
+            executions: number;
+            /** @description Later executions that used what it made and led to something. */
+            cells: components["schemas"]["Linked"][];
+            /** @description Runs, model versions, endpoints and what else came of it, nearest first. */
+            items: components["schemas"]["Linked"][];
+        };
         /** @description One cell of a step's latest attempt. */
         CellProgress: {
             index: number;
@@ -742,6 +857,26 @@ export interface components {
             status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
             started_at: number | null;
             ended_at: number | null;
+        };
+        /** @description One kernel whose cells were recorded. */
+        CellSession: {
+            id: string;
+            notebook: string;
+            pipeline_run_id: string;
+            step: string;
+            attempt: number;
+            host: string;
+            pid: number;
+            python: string;
+            /** @description Hash of the Python environment at its start. */
+            environment: string;
+            /** @description UTC seconds since the epoch. */
+            started_at: number;
+            /** @description When recording ended; null: it goes on. */
+            ended_at: number | null;
+            executions: number;
+            /** @description Lines of its journal that could not be read. */
+            damaged: number;
         };
         /** @description A version as a new notebook. */
         CopiedNotebook: {
@@ -790,12 +925,12 @@ export interface components {
         /** @description `source` led to `target`. */
         Edge: {
             /** @enum {string} */
-            source_kind: "notebook" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
+            source_kind: "notebook" | "cell_execution" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
             source_key: string;
             /** @enum {string} */
             relation: "used_by" | "produced" | "contains" | "deployed_as" | "answers_at" | "predicted";
             /** @enum {string} */
-            target_kind: "notebook" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
+            target_kind: "notebook" | "cell_execution" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
             target_key: string;
         };
         /** @description A stable URL and what answers there. */
@@ -844,6 +979,129 @@ export interface components {
             modified_at: number;
             /** @description The file: a notebook as JSON text. */
             content: string;
+        };
+        /** @description One run of one cell, whole. */
+        ExecutionDetail: {
+            id: string;
+            /** @description The kernel that ran it, from its start to its end. */
+            session: string;
+            /** @description Place in the session, from 1. */
+            sequence: number;
+            /** @description Workspace path; empty: the kernel belongs to no notebook of the workspace. */
+            notebook: string;
+            cell_id: string;
+            /** @description Jupyter's number of the execution, `In [7]`. */
+            count: number;
+            /** @description First telling line of the cell. */
+            title: string;
+            /**
+             * @description died: the kernel ended, or stopped recording, while it ran. cached: its results were taken from an earlier execution.
+             * @enum {string}
+             */
+            status: "running" | "succeeded" | "failed" | "interrupted" | "died" | "cached";
+            /** @description UTC seconds since the epoch. */
+            started_at: number;
+            /** @description How long it took; null: it runs, or its end is not known. */
+            seconds: number | null;
+            /** @description `<exception>: <message>`; empty: none. */
+            error: string;
+            /** @description Names read → the version that they had. */
+            reads: {
+                [key: string]: string;
+            };
+            /** @description Names bound. */
+            written: string[];
+            /** @description Names whose objects may have been changed in place. */
+            changed: string[];
+            deleted: string[];
+            /** @description Files read → digest of their content. */
+            files_read: {
+                [key: string]: string;
+            };
+            files_written: {
+                [key: string]: string;
+            };
+            /** @description Data read through connections and datasets → version. */
+            data: {
+                [key: string]: string;
+            };
+            /** @description MLflow runs that were active in it. */
+            runs: string[];
+            /** @description Hash of all that its result follows from; empty: that can't be told. */
+            key: string;
+            /** @description Why parts of the record are missing; empty: none are. */
+            incomplete: string;
+            pipeline_run_id: string;
+            step: string;
+            attempt: number;
+            /** @description The cell's text as it ran. */
+            source: string;
+            source_hash: string;
+            /** @description Id of the message that asked for it. */
+            message: string;
+            /** @description Names that it may have bound, and has left as they were. */
+            kept: string[];
+            values: {
+                [key: string]: components["schemas"]["RecordedValue"];
+            };
+            /** @description How the variables that it touched belong together after it. */
+            groups: string[][];
+            /** @description Modules of the user's own that it used → digest of their source. */
+            modules: {
+                [key: string]: string;
+            };
+            /** @description Their files → the module. */
+            module_files: {
+                [key: string]: string;
+            };
+            /** @description Global random generators that it used → digests of their state before and after. */
+            generators: {
+                [key: string]: string[];
+            };
+            /** @description Those that it set before it can have used them. */
+            seeded: string[];
+            /** @description Options that were not the defaults → digest, before it. */
+            options: {
+                [key: string]: string;
+            };
+            options_after: {
+                [key: string]: string;
+            };
+            /** @description Hash of the Python environment. */
+            environment: string;
+            /** @description Hosts that it connected to. */
+            network: string[];
+            /** @description Programs that it started. */
+            programs: string[];
+            /** @description Threads and tasks that still ran when it ended. */
+            background: number;
+            /** @description Why its names can't be told from its code. */
+            opaque: string[];
+            /** @description Calls whose result was thrown away. */
+            calls: string[];
+            /** @description Shell commands, and magics that change the process. */
+            effects: string[];
+            /** @description Digests of what it displayed, in order. */
+            outputs: string[];
+            /** @description MLflow runs that were still open when it ended. */
+            runs_open: string[];
+            /** @description cached: the execution whose results were taken; empty: none. */
+            taken_from: string;
+        };
+        /** @description What came of an execution, nearest first. */
+        ExecutionLinks: {
+            execution: string;
+            items: components["schemas"]["Linked"][];
+        };
+        /** @description Executions that belong together. */
+        ExecutionList: {
+            items: components["schemas"]["RecordedExecution"][];
+        };
+        /** @description One page of executions. */
+        ExecutionPage: {
+            items: components["schemas"]["RecordedExecution"][];
+            /** @default  */
+            next_page_token: string;
         };
         /** @description A named group of runs. */
         Experiment: {
@@ -961,6 +1219,15 @@ export interface components {
             /** @default  */
             next_page_token: string;
         };
+        /** @description A run, model version, endpoint, … that an execution led to. */
+        Linked: {
+            /** @enum {string} */
+            kind: "notebook" | "cell_execution" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
+            key: string;
+            label: string;
+            /** @description An endpoint or deployment: whether it answers now. Others: null. */
+            live: boolean | null;
+        };
         /** @description The values of one metric, in order of step and time; thinned evenly where there are more than asked for. */
         MetricHistory: {
             key: string;
@@ -1027,7 +1294,7 @@ export interface components {
         /** @description A thing in the graph. Keys: a run id, `name/version`, `<pipeline run>/<step>`, a workspace path, a commit. */
         Node: {
             /** @enum {string} */
-            kind: "notebook" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
+            kind: "notebook" | "cell_execution" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
             key: string;
             label: string;
             data: {
@@ -1255,6 +1522,80 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description One run of one cell, as a row of a list. */
+        RecordedExecution: {
+            id: string;
+            /** @description The kernel that ran it, from its start to its end. */
+            session: string;
+            /** @description Place in the session, from 1. */
+            sequence: number;
+            /** @description Workspace path; empty: the kernel belongs to no notebook of the workspace. */
+            notebook: string;
+            cell_id: string;
+            /** @description Jupyter's number of the execution, `In [7]`. */
+            count: number;
+            /** @description First telling line of the cell. */
+            title: string;
+            /**
+             * @description died: the kernel ended, or stopped recording, while it ran. cached: its results were taken from an earlier execution.
+             * @enum {string}
+             */
+            status: "running" | "succeeded" | "failed" | "interrupted" | "died" | "cached";
+            /** @description UTC seconds since the epoch. */
+            started_at: number;
+            /** @description How long it took; null: it runs, or its end is not known. */
+            seconds: number | null;
+            /** @description `<exception>: <message>`; empty: none. */
+            error: string;
+            /** @description Names read → the version that they had. */
+            reads: {
+                [key: string]: string;
+            };
+            /** @description Names bound. */
+            written: string[];
+            /** @description Names whose objects may have been changed in place. */
+            changed: string[];
+            deleted: string[];
+            /** @description Files read → digest of their content. */
+            files_read: {
+                [key: string]: string;
+            };
+            files_written: {
+                [key: string]: string;
+            };
+            /** @description Data read through connections and datasets → version. */
+            data: {
+                [key: string]: string;
+            };
+            /** @description MLflow runs that were active in it. */
+            runs: string[];
+            /** @description Hash of all that its result follows from; empty: that can't be told. */
+            key: string;
+            /** @description Why parts of the record are missing; empty: none are. */
+            incomplete: string;
+            pipeline_run_id: string;
+            step: string;
+            attempt: number;
+        };
+        /** @description What is known of a variable after an execution that wrote or changed it. */
+        RecordedValue: {
+            type: string;
+            /**
+             * @description Of its content; empty: it has none, or it would have taken too long.
+             * @default
+             */
+            digest: string;
+            /** @description Names that share objects with it; empty: it is alone. */
+            group: string[];
+            /** @description Names of the notebook that its functions use. */
+            reads: string[];
+            writes: string[];
+            /**
+             * @description What its functions use can't be told.
+             * @default false
+             */
+            opaque: boolean;
+        };
         /** @description A registered model. */
         RegisteredModel: {
             name: string;
@@ -1358,6 +1699,12 @@ export interface components {
             metrics: {
                 [key: string]: number | ("NaN" | "Infinity" | "-Infinity");
             };
+        };
+        /** @description One page of sessions. */
+        SessionPage: {
+            items: components["schemas"]["CellSession"][];
+            /** @default  */
+            next_page_token: string;
         };
         /** @description The exact state behind a run, a commit under `refs/mlops/`. Runs that found nothing changed share one. */
         Snapshot: {
@@ -2030,6 +2377,221 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
+    list_cell_executions: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Token of the page, from the answer before; empty: first page. */
+                page_token?: string;
+                /** @description Items on a page. */
+                max_results?: number;
+                /** @description Only those of this notebook (workspace path). */
+                notebook?: string;
+                /** @description Only those of the cell with this id. */
+                cell_id?: string;
+                /** @description Only those of this kernel session. */
+                session?: string;
+                /** @description Only those in which this MLflow run was active. */
+                run_id?: string;
+                /** @description Only those that wrote, changed or deleted this name. */
+                name?: string;
+                /** @description Only those whose result follows from the same. */
+                key?: string;
+                /** @description Only those of this pipeline run. */
+                pipeline_run_id?: string;
+                /** @description Only those of this step. */
+                step?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of executions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_cell_execution: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One run of one cell, whole. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionDetail"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_cell_execution_links: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of an execution, nearest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionLinks"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    list_cell_execution_producers: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Executions that belong together. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionList"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    list_cell_sessions: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Token of the page, from the answer before; empty: first page. */
+                page_token?: string;
+                /** @description Items on a page. */
+                max_results?: number;
+                /** @description Only those of this notebook (workspace path). */
+                notebook?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of sessions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_cell_impact: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Workspace path. */
+                notebook: string;
+                cell_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What lives downstream of a cell: what its executions, and those that used what they made, have led to. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellImpact"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
     get_git_status: {
         parameters: {
             query?: {
@@ -2472,7 +3034,7 @@ export interface operations {
             query: {
                 /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
                 workspace?: string;
-                kind: "notebook" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
+                kind: "notebook" | "cell_execution" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
                 key: string;
                 /** @description up: what made it. down: what came of it. */
                 direction?: "up" | "down";

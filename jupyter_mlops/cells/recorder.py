@@ -52,6 +52,8 @@ class Recorder:
         self._sequence = 0
         self._failures = 0
         self._thread = 0
+        #: IPython 9 counts an execution before it tells of it, earlier ones after; seen when the first cell ends.
+        self._ahead = 0
         self._stopped = False
 
     # -- on and off ----------------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ class Recorder:
             "sequence": self._sequence,
             "notebook": here.notebook,
             "cell_id": str(getattr(info, "cell_id", None) or ""),
-            "count": self.shell.execution_count,
+            "count": self.shell.execution_count - self._ahead,
             "message": self._message(),
             "source": str(info.raw_cell),
             "started_at": time.time(),
@@ -155,6 +157,9 @@ class Recorder:
             self._try("after", lambda: self._finish(running, result))
 
     def _finish(self, running: Running, result: ExecutionResult) -> None:
+        if result.execution_count is not None:
+            self._ahead += running.record["count"] - result.execution_count
+            running.record["count"] = result.execution_count
         try:
             running.end(result.error_before_exec or result.error_in_exec)
         except Exception as error:

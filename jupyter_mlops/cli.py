@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "pipeline": ("jupyter_mlops.pipelines.commands", "pipeline", _("Run and watch pipelines.")),
     "runs": ("jupyter_mlops.tracking.commands", "runs", _("List and show tracked runs.")),
     "history": ("jupyter_mlops.versioning.commands", "history", _("List and bring back versions of notebooks.")),
+    "cells": ("jupyter_mlops.cells.commands", "cells", _("Show what is recorded of the executions of cells.")),
     "models": ("jupyter_mlops.registry.commands", "models", _("List and show registered models, move aliases.")),
     "serve": ("jupyter_mlops.serving.commands", "serve", _("Put a model version behind an endpoint.")),
     "endpoints": ("jupyter_mlops.serving.commands", "endpoints", _("List, show, stop and delete endpoints.")),

@@ -76,6 +76,12 @@ class ExecutionPage(Page[RecordedExecution]):
     """One page of executions."""
 
 
+class ExecutionList(Model):
+    """Executions that belong together."""
+
+    items: list[RecordedExecution]
+
+
 class RecordedValue(Model):
     """What is known of a variable after an execution that wrote or changed it."""
 

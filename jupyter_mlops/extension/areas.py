@@ -18,6 +18,7 @@ PREFIX = "jupyter-mlops/api"
 AREAS: dict[str, str] = {
     "workspace": "jupyter_mlops.extension.routes",
     "tracking": "jupyter_mlops.tracking.routes",
+    "cells": "jupyter_mlops.cells.routes",
     "versioning": "jupyter_mlops.versioning.routes",
     "lineage": "jupyter_mlops.lineage.routes",
     "pipelines": "jupyter_mlops.pipelines.routes",

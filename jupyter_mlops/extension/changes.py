@@ -7,12 +7,16 @@ commit's write to SQLite's ``-wal`` file, or by PostgreSQL's NOTIFY.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from ..cells.service import CellService
+from ..cells.session import FOLDER as CELLS_NAME
+from ..cells.session import journal_folder
 from ..engine.service import EngineService
 from ..errors import MlopsError
 from ..events import SCHEMA_ID, Change
@@ -37,6 +41,8 @@ _AT_ONCE = 500
 
 _OUTBOX_FILES = {"mlops.db", "mlops.db-wal"}
 _RUN_FILES = {"mlflow.db", "mlflow.db-wal"}
+#: Kernels write to them when cells begin and end (``cells.session``).
+_JOURNAL_SUFFIX = ".jsonl"
 #: Model servers write to it when they have logged requests (``serving.request_log``).
 _REQUESTS_FILE = "requests-logged"
 
@@ -95,6 +101,8 @@ class WorkspaceWatch:
         self._runs = FileVersion(self._workspace.state / "mlflow.db")
         self._tell_runs = _Seldom(lambda: self._emit(Change("run", "", "progress")))
         self._tell_requests = _Seldom(lambda: self._emit(Change("endpoint", "", "progress")))
+        self._read_cells = _Seldom(self._begin_to_read_cells)
+        self._reading_cells: asyncio.Task[None] | None = None
         self._keeper = WorkerKeeper(EngineService(self._workspace), log, self._worker_changed) if revive else None
 
     async def run(self) -> None:
@@ -117,6 +125,9 @@ class WorkspaceWatch:
         finally:
             self._tell_runs.cancel()
             self._tell_requests.cancel()
+            self._read_cells.cancel()
+            if self._reading_cells is not None:
+                await asyncio.wait({self._reading_cells})  # a thread can't be stopped within a transaction
             if self._keeper is not None:
                 self._keeper.stop()
             self._runs.close()
@@ -149,7 +160,8 @@ class WorkspaceWatch:
             standing.cancel()
 
     async def _stand(self, store: Database | None) -> None:
-        """Read what was committed while the watch was being set up."""
+        """Read what was committed, and recorded, while the watch was being set up."""
+        self._read_cells()
         await self._catch_up(store)
         self.ready.set()
         if self._keeper is not None:
@@ -169,7 +181,9 @@ class WorkspaceWatch:
                 self._tell_runs()
         if _REQUESTS_FILE in names:
             self._tell_requests()
-        if STATE_NAME in names or self._root.name in names:
+        if any(name.endswith(_JOURNAL_SUFFIX) for name in names):
+            self._read_cells()
+        if {STATE_NAME, self._root.name, CELLS_NAME} & names:  # a watched folder was made, or taken away
             raise _Again
 
     async def _listen(self, store: Database) -> None:
@@ -228,6 +242,14 @@ class WorkspaceWatch:
             },
         )
 
+    def _begin_to_read_cells(self) -> None:
+        """Read in, in a thread, what kernels have recorded; the outbox tells of it then."""
+        if self._reading_cells is None or self._reading_cells.done():
+            service = CellService(self._workspace)
+            self._reading_cells = self._loop.create_task(asyncio.to_thread(service.try_to_refresh))
+        else:
+            self._read_cells()  # once more, when it has ended
+
     def _worker_changed(self) -> None:
         """Called by the keeper's thread."""
         self._loop.call_soon_threadsafe(self._emit, Change("worker", "", "updated"))
@@ -257,13 +279,19 @@ class _Seldom:
 
 
 async def _file_changes(workspace: Workspace) -> AsyncGenerator[set[str], None]:
-    """Yield the names of changed files of the workspace's and the state's folder (not of folders within)."""
+    """Yield the names of changed files of the workspace's and the state's folder, and of the records of cells."""
     from watchfiles import awatch
 
-    interesting = _OUTBOX_FILES | _RUN_FILES | {_REQUESTS_FILE, CONFIG_NAME, STATE_NAME}
-    folders = [folder for folder in (workspace.root, workspace.state) if folder.is_dir()]
+    interesting = _OUTBOX_FILES | _RUN_FILES | {_REQUESTS_FILE, CONFIG_NAME, STATE_NAME, CELLS_NAME}
+    journals = journal_folder(workspace)
+    if workspace.state.is_dir():
+        with contextlib.suppress(OSError):  # a read-only folder: nothing is recorded in it
+            journals.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folders = [folder for folder in (workspace.root, workspace.state, journals) if folder.is_dir()]
 
     def matters(_change: Any, path: str) -> bool:
+        if path.endswith(_JOURNAL_SUFFIX):
+            return path.startswith(str(journals))
         return Path(path).name in interesting or path == str(workspace.root)
 
     async for reports in awatch(

@@ -1,4 +1,4 @@
-"""The notebook face: ``%load_ext jupyter_mlops``, ``%mlops``, ``%%track``."""
+"""The notebook face: ``%load_ext jupyter_mlops``, ``%mlops``, ``%%track``, ``%history_cells``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ def load(shell: InteractiveShell) -> None:
     (``%load_ext jupyter_mlops``)
     """
     from ..cells.recorder import start_recording
+    from .cells import CellMagics
     from .kernel import set_up_kernel
     from .magics import MlopsMagics
 
-    shell.register_magics(MlopsMagics)
+    shell.register_magics(MlopsMagics, CellMagics)
     workspace = set_up_kernel()
     if workspace is not None:
         start_recording(shell, workspace)

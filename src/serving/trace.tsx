@@ -95,6 +95,12 @@ function targetOf(
   switch (kind) {
     case 'notebook':
       return { command: CommandIDs.openPath, args: { path: key } };
+    case 'cell_execution': {
+      const path = node.data['notebook'];
+      return typeof path === 'string' && path
+        ? { command: CommandIDs.openPath, args: { path } }
+        : null;
+    }
     case 'run':
       return { command: CommandIDs.openRun, args: { id: key } };
     case 'pipeline_run':
@@ -122,6 +128,8 @@ function kindLabel(kind: TraceNode['kind'], trans: TranslationBundle): string {
       return trans.__('Notebook');
     case 'snapshot':
       return trans.__('Snapshot');
+    case 'cell_execution':
+      return trans.__('Cell execution');
     case 'run':
       return trans.__('Run');
     case 'pipeline_run':

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from jupyter_events import EventLogger
 
+from jupyter_mlops.cells.service import CellService
 from jupyter_mlops.events import SCHEMA_ID, Change
 from jupyter_mlops.extension.changes import Changes
 from jupyter_mlops.extension.file_version import FileVersion
@@ -22,6 +23,7 @@ from jupyter_mlops.serving.request_log import Record, RequestLog, new_request_id
 from jupyter_mlops.store.database import database
 from jupyter_mlops.store.outbox import announce
 from jupyter_mlops.workspace import Workspace
+from tests.cells.journals import Kernel
 
 from .conftest import Api
 
@@ -253,3 +255,26 @@ async def test_a_browser_that_asked_about_a_workspace_hears_of_its_changes(
     await writing
     assert (event["workspace"], event["topic"], event["key"]) == ("flüge 2013", "model", "delay")
     socket.close()
+
+
+async def test_a_cell_that_ran_is_told_without_anybody_asking(workspace: Workspace, tmp_path: Path) -> None:
+    heard, changes = await watching(workspace, tmp_path)
+    kernel = await asyncio.to_thread(Kernel, workspace, "a.ipynb")
+    begun = await asyncio.to_thread(kernel.start)
+    event = await heard.wait_for("cell_execution", key="a.ipynb")
+    assert event["data"] == {"session": kernel.session, "executions": 1}
+    heard.events.clear()
+    # When it ends while what was recorded before is being read in
+    await asyncio.to_thread(kernel.end, begun)
+    await heard.wait_for("cell_execution", key="a.ipynb")
+    await changes.stop()
+    page = await asyncio.to_thread(CellService(workspace).executions)
+    assert [each.status for each in page.items] == ["succeeded"]
+
+
+async def test_what_was_recorded_before_the_watch_is_read_in(workspace: Workspace, tmp_path: Path) -> None:
+    kernel = Kernel(workspace, "a.ipynb")
+    kernel.run()
+    heard, changes = await watching(workspace, tmp_path)
+    await heard.wait_for("cell_execution", key="a.ipynb")
+    await changes.stop()

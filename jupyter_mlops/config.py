@@ -120,6 +120,10 @@ class CellsSection(_Section):
     """``[cells]``"""
 
     record: bool = Field(True, description="Record each execution of a cell: what it read, wrote and used.")
+    every_kernel: bool = Field(
+        False,
+        description="Record in every Python kernel that Jupyter starts here, also without %load_ext jupyter_mlops.",
+    )
 
 
 class ServingSection(_Section):

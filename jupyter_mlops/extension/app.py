@@ -55,6 +55,7 @@ class MlopsExtension(ExtensionApp):
         self._keeper: NotebookKeeper | None = None
         self.serverapp.event_logger.register_event_schema(_SCHEMAS / "change.v1.yaml")
         self._hear_of_notebooks()
+        self._record_in_kernels()
 
     def initialize_handlers(self) -> None:
         """Add the one handler."""
@@ -80,6 +81,12 @@ class MlopsExtension(ExtensionApp):
         self._events = NotebookEvents(self._keeper, lambda path: self.server_root / path.strip("/"))
         contents.register_post_save_hook(self._events.saved)
         self.serverapp.event_logger.register_handler(self._events)
+
+    def _record_in_kernels(self) -> None:
+        """Let kernels of workspaces that ask for it record their cells from their start."""
+        from .recorded_kernels import RecordedKernels
+
+        RecordedKernels(self.serverapp.kernel_manager, self.server_root, self.log)
 
     @property
     def server_root(self) -> Path:

@@ -23,6 +23,7 @@ class Target:
     def write(self, node: Any, *, draft: bool = False) -> None:
         """Write the notebook. Raises ``OSError``, and whatever a remote store raises."""
         if self.file is not None:
+            self.file.parent.mkdir(parents=True, exist_ok=True)  # the notebook may have cleared up too much
             write_notebook(node, self.file, draft=draft)
         else:
             write_ipynb(node, self.path)

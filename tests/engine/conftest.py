@@ -82,11 +82,11 @@ class WarmKernels:
         self.pool = Pool(workspace.state, log_file=self.log_file, **settings)
         self.pool.start()
 
-    def prepare(self, *imports: str) -> dict[str, Any]:
+    def prepare(self, *imports: str, python: str = sys.executable) -> dict[str, Any]:
         """Wait until a template with exactly these imports is ready; return what the pool says of it."""
 
         def there() -> dict[str, Any] | None:
-            self.pool.find([sys.executable], os.environ, imports)
+            self.pool.find([python], os.environ, imports)
             return next(
                 (each for each in self.pool.templates() if each["ready"] and each["imports"] == sorted(imports)), None
             )

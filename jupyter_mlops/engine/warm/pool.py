@@ -287,7 +287,11 @@ def _names(imports: frozenset[str]) -> str:
 def ask(state: Path, python: Sequence[str], environment: Mapping[str, str], imports: Sequence[str]) -> dict[str, Any]:
     """Ask the pool of a workspace's worker (see :meth:`Pool.find`). ``{"fresh": reason}`` where none answers."""
     try:
-        address = json.loads((state / "warm.json").read_text())["socket"]
+        place = (state / "warm.json").read_text()
+    except OSError:
+        return {"fresh": "no worker runs"}
+    try:
+        address = json.loads(place)["socket"]
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_REQUEST_TIMEOUT)
             connection.connect(address)
@@ -296,7 +300,5 @@ def ask(state: Path, python: Sequence[str], environment: Mapping[str, str], impo
             )
             answer, _files = framing.receive(connection)
             return answer
-    except FileNotFoundError:
-        return {"fresh": "no worker runs"}
     except (OSError, ValueError, EOFError, KeyError, TypeError) as error:
         return {"fresh": f"the worker does not answer ({type(error).__name__}: {error})"}

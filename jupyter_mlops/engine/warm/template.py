@@ -190,7 +190,7 @@ class Template:
             if pid == 0:
                 return Fork(self, connection, request, descriptors)
             framing.send(connection, {"pid": pid})
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, LookupError, TypeError) as error:
             sys.stderr.write(f"template {os.getpid()}: {type(error).__name__}: {error}\n")
             connection.close()
             return None

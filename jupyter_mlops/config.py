@@ -124,6 +124,9 @@ class CellsSection(_Section):
         False,
         description="Record in every Python kernel that Jupyter starts here, also without %load_ext jupyter_mlops.",
     )
+    cache: bool = Field(
+        True, description="Steps take the results of cells that have run before on the same inputs, and keep their own."
+    )
 
 
 class ServingSection(_Section):

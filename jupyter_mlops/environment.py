@@ -62,14 +62,15 @@ def _state(folder: str) -> tuple[str, int]:
 def _lock(folders: tuple[tuple[str, int], ...]) -> str:
     """The folders' change times are part of the key: what is installed while a kernel runs is seen."""
     found: dict[str, str] = {}
-    for folder, _changed in folders:
-        for name, version in _installed(folder):
+    for folder, changed in folders:
+        for name, version in _installed(folder, changed):
             found.setdefault(name, version)  # the first on the path is what an import finds
     python = f"# {platform.python_implementation()} {platform.python_version()} on {sys.platform} {platform.machine()}"
     return "\n".join([python, *(f"{name}=={version}" for name, version in sorted(found.items()))]) + "\n"
 
 
-def _installed(folder: str) -> list[tuple[str, str]]:
+@lru_cache(maxsize=64)
+def _installed(folder: str, _changed: int) -> list[tuple[str, str]]:
     try:
         entries = list(Path(folder).iterdir())
     except OSError:  # a zip file, or a folder that is not there

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from .flow import OPAQUE_NAMES
+from .hints import GENERATOR_WORDS
 from .names import Names
 
 _LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
@@ -24,6 +25,8 @@ class CodeNames:
     names: Names
     #: It can reach names without naming them.
     opaque: bool
+    #: It may set, or ask for, the state of a random generator.
+    seeds: bool
 
 
 @lru_cache(maxsize=8192)
@@ -31,7 +34,9 @@ def names_of(code: types.CodeType) -> CodeNames:
     """Return the globals that code, and the code within it, uses. What it reads it may also change."""
     reads: set[str] = set()
     writes: set[str] = set()
+    seeds = False
     for part in _with_inner(code):
+        seeds |= not GENERATOR_WORDS.isdisjoint(part.co_names)
         for instruction in dis.get_instructions(part):
             if instruction.opname in _LOADS:
                 reads.add(instruction.argval)
@@ -39,7 +44,7 @@ def names_of(code: types.CodeType) -> CodeNames:
                 writes.add(instruction.argval)
     opaque = not reads.isdisjoint(OPAQUE_NAMES)
     # A builtin's name stays among the reads: the notebook may bind it.
-    return CodeNames(Names(reads, writes, reads - _BUILTINS), opaque)
+    return CodeNames(Names(reads, writes, reads - _BUILTINS), opaque, seeds)
 
 
 def _with_inner(code: types.CodeType) -> Iterator[types.CodeType]:

@@ -20,6 +20,8 @@ from .modules import is_local, is_local_file
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _LEFT_OUT = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib", "/run/")
 _STATE = f"{os.sep}.mlops{os.sep}"
+#: This package, which lies outside site-packages where it is installed editable.
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _NETWORK = frozenset({"socket.connect", "socket.sendto", "urllib.Request", "ftplib.connect", "smtplib.connect"})
 _PROGRAMS = frozenset(
     {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn", "os.startfile"}
@@ -30,6 +32,10 @@ _CHANGING = frozenset(
     {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink", "shutil.move"}
     | {"shutil.rmtree", "shutil.copyfile", "shutil.copytree", "os.utime", "os.chmod"}
 )
+
+
+#: What is there afterwards follows from what was there before.
+_MOVING = frozenset({"os.rename", "os.truncate", "os.link", "os.symlink", "shutil.move"})
 
 
 @dataclass
@@ -129,7 +135,7 @@ def _tasks(namespace: dict[str, Any]) -> set[int]:
 def is_left_out(path: str) -> bool:
     """Whether a file is the system's, a package's, or the workspace's own state."""
     return (
-        path.startswith(_LEFT_OUT)
+        path.startswith((*_LEFT_OUT, _OURS))
         or _STATE in path
         or "__pycache__" in path
         or "ipykernel_" in path
@@ -156,8 +162,13 @@ def _opened(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
     if path is None:
         return
     mode, flags = arguments[1], arguments[2] or 0
-    writes = any(letter in mode for letter in "wax+") if isinstance(mode, str) else bool(flags & _WRITES)
-    reads = ("r" in mode or "+" in mode) if isinstance(mode, str) else not flags & os.O_WRONLY
+    if isinstance(mode, str):
+        writes = any(letter in mode for letter in "wax+")
+        # What is appended to is what it was, and more.
+        reads = "r" in mode or "a" in mode
+    else:  # what is emptied or made by opening it is not read
+        writes = bool(flags & _WRITES)
+        reads = not flags & (os.O_WRONLY | os.O_TRUNC | os.O_EXCL) or bool(flags & os.O_APPEND)
     if writes:
         doings.written[path] = None
     if reads:
@@ -168,6 +179,8 @@ def _changed(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
     for each in arguments[:2] if event in ("os.rename", "os.link", "os.symlink") else arguments[:1]:
         if path := _path(each):
             doings.written[path] = None
+            if event in _MOVING:
+                doings.read[path] = None
     if event.startswith("shutil.") and event != "shutil.rmtree" and (path := _path(arguments[1])):
         doings.written[path] = None
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import builtins
 import hashlib
 import os
 import sys
 import time
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from ..workspace import Workspace
 from .code import CellCode, analyse
 from .doings import Watch
 from .files import CellFiles, FileDigests
-from .hints import discarded_calls, names_in_texts, seeds_first
+from .hints import discarded_calls, generator_words, names_in_texts, seeds_first
 from .modules import LocalModules, is_local
 from .record import Execution, Value, key_of
 from .surroundings import GENERATORS, SEEDED_BY, Surroundings
@@ -66,8 +65,7 @@ class Running:
             code = analyse("")
         namespace = self._variables.namespace
         values = {name: namespace[name] for name in code.reads if name in namespace}
-        in_texts = names_in_texts(code.tree, values.values()) & namespace.keys()
-        self._code = code.reading(in_texts) if in_texts else code
+        self._code = with_names_in_texts(code, namespace, namespace.keys())
         self._before = self._variables.before(self._code)
         self._generators = surroundings.generators()
         self._options = surroundings.options()
@@ -95,7 +93,7 @@ class Running:
         record, code, before = self.record, self._code, self._before
         if code is None or before is None:
             raise RuntimeError("ended before it began")
-        surroundings = self._observer.surroundings
+        surroundings, variables = self._observer.surroundings, self._variables
         record["seconds"] = round(seconds, 6)
         record["status"] = (
             "succeeded" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -114,11 +112,15 @@ class Running:
         record["files_read"] = self._relative({k: v for k, v in files_read.items() if k not in sources})
         record["files_written"] = self._relative(files_written)
         record["modules"] = self._used_modules(local, code, set(doings.read))
-        record["seeded"] = sorted(self._seeded(code) & generators.keys())
+        record["seeded"] = sorted(self._generators_of(seeds_first(code.tree)) & generators.keys())
+        # A generator that is set to the state that it has does not move.
+        sets = self._generators_of(generator_words(code.tree))
+        if any(variables.reached[name].seeds for name in before.reads if name in variables.reached):
+            sets = set(GENERATORS)
         record["generators"] = {
             name: (began, state)
             for name, state in generators.items()
-            if (began := self._generators.get(name) or surroundings.initial(name)) != state or name in record["seeded"]
+            if (began := self._generators.get(name) or surroundings.initial(name)) != state or name in sets
         }
         record["options"], record["options_after"] = self._options, options
         record["environment"] = environment_hash()
@@ -127,6 +129,7 @@ class Running:
         record["background"] = doings.background
         record["opaque"] = list(code.opaque) + sorted(code.reads & _HISTORY)
         record["calls"], record["effects"] = self._library_calls(code), list(code.effects)
+        record["workbench"] = sorted(name for name in before.reads if _is_workbench(namespace.get(name)))
         record["runs_open"] = _active_runs()
         record["module_files"] = self._relative({str(local[name]): name for name in record["modules"]})
         record["incomplete"] = "disturbed" if self.disturbed else ""
@@ -136,6 +139,11 @@ class Running:
         touched = (*after.written, *after.changed)
         record["values"] = {name: self._value(name) for name in touched}
         record["groups"] = self._variables.partition({*touched, *before.reads})
+        record["group_digests"] = {
+            ",".join(group): digest
+            for group in record["groups"]
+            if len(group) > 1 and not set(touched).isdisjoint(group) and (digest := variables.group_digest(group))
+        }
 
     def give_up(self, why: str) -> None:
         """Complete the record with what is known, so that nobody takes it for the whole."""
@@ -190,10 +198,10 @@ class Running:
             found[name] = digest
         return found
 
-    def _seeded(self, code: CellCode) -> set[str]:
-        """Return the generators that the cell sets before it can use them."""
+    def _generators_of(self, calls: list[str]) -> set[str]:
+        """Return the generators that functions (their dotted names in the cell) set."""
         found: set[str] = set()
-        for call in seeds_first(code.tree):
+        for call in calls:
             first, _dot, rest = call.partition(".")
             root = self._variables.namespace.get(first)
             module = root.__name__ if isinstance(root, types.ModuleType) else getattr(root, "__module__", None) or ""
@@ -208,14 +216,30 @@ class Running:
             root = self._variables.namespace.get(first, getattr(builtins, first, None))
             if isinstance(root, types.ModuleType):
                 found.append(f"{root.__name__}.{rest}")
-            elif isinstance(root, (type, types.FunctionType, types.BuiltinFunctionType)):
-                if (module := root.__module__) != "__main__" and not is_local(sys.modules.get(module or "")):
-                    found.append(".".join(part for part in (module, root.__qualname__, rest) if part))
+            elif isinstance(root, (type, types.FunctionType, types.BuiltinFunctionType)) and not _is_users(root):
+                found.append(".".join(part for part in (root.__module__, root.__qualname__, rest) if part))
         return found
 
     def _relative(self, files: dict[str, str]) -> dict[str, str]:
         root = f"{self._workspace.root}{os.sep}"
         return {path.removeprefix(root): digest for path, digest in files.items()}
+
+
+def with_names_in_texts(code: CellCode, namespace: Mapping[str, Any], bound: Set[str]) -> CellCode:
+    """Let a cell read the variables (of those ``bound``) that stand in texts which it evaluates: SQL, formulas."""
+    words = names_in_texts(code.tree, (namespace[name] for name in code.reads if name in namespace))
+    return code.reading(words & bound) if words else code
+
+
+def _is_workbench(value: Any) -> bool:
+    name = value.__name__ if isinstance(value, types.ModuleType) else getattr(type(value), "__module__", "")
+    if isinstance(value, (type, types.FunctionType)):
+        name = value.__module__
+    return isinstance(name, str) and name.partition(".")[0] in ("jupyter_mlops", "mlflow")
+
+
+def _is_users(function: Any) -> bool:
+    return function.__module__ == "__main__" or is_local(sys.modules.get(function.__module__ or ""))
 
 
 def _extensions() -> set[str]:

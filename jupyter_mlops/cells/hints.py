@@ -7,6 +7,10 @@ import re
 from collections.abc import Iterable
 
 _SEEDS = frozenset({"seed", "manual_seed", "manual_seed_all", "seed_everything", "set_random_seed", "set_seed"})
+#: Words with which code sets or keeps the state of a global random generator, also where that changes nothing.
+GENERATOR_WORDS = _SEEDS | {
+    *("setstate", "getstate", "set_state", "get_state", "set_rng_state", "get_rng_state", "fork_rng", "temp_seed")
+}
 #: Calls that evaluate text, in which names of the notebook may stand (SQL, formulas, expressions).
 _EVALUATES = frozenset(
     {"query", "eval", "sql", "evaluate", "execute", "from_query", "ols", "wls", "gls", "glm", "logit", "probit"}
@@ -46,6 +50,16 @@ def seeds_first(tree: ast.Module) -> list[str]:
             break
         found.append(name)
     return found
+
+
+def generator_words(tree: ast.Module) -> list[str]:
+    """Return the dotted names in the cell with which the state of a random generator is set or kept."""
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        word = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+        if word in GENERATOR_WORDS and isinstance(node, (ast.Attribute, ast.Name)):
+            found[_dotted(node)] = None
+    return list(found)
 
 
 def names_in_texts(tree: ast.Module, values: Iterable[object]) -> set[str]:

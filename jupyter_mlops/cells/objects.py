@@ -40,13 +40,11 @@ ATOMIC: frozenset[type] = frozenset(
         *(datetime.date, datetime.datetime, datetime.time, datetime.timedelta, datetime.timezone),
         *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern, types.MethodWrapperType),
         types.WrapperDescriptorType,
-        *(types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType, object),
+        *(types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType),
         *(types.MemberDescriptorType, weakref.ref, pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath),
         *(types.GenericAlias, types.UnionType),
     }
 )  # fmt: skip
-#: Values that can't change but hold others that may.
-_FROZEN = (tuple, frozenset, slice)
 #: Objects of these packages lead to the shell, its threads and its sockets, and so to everything.
 _MACHINERY = frozenset({"IPython", "ipykernel", "comm", "zmq", "tornado", "asyncio", "threading", "_thread", "logging"})
 _LEAVES = (types.FrameType, types.TracebackType, *weakref.ProxyTypes)
@@ -56,12 +54,15 @@ _LEAVES = (types.FrameType, types.TracebackType, *weakref.ProxyTypes)
 class Reached:
     """What was found from one value."""
 
-    #: Identities of objects that can change, in the order of the walk: another order is another arrangement.
+    #: Identities of objects that can change, and of those that hold some (a program may ask whether it ``is`` the
+    #: same), in the order of the walk: another order is another arrangement.
     ids: dict[int, None] = field(default_factory=dict)
     #: Names of the notebook's namespace that functions on the way read, bind, or change when they are called.
     uses: Names = field(default_factory=Names)
     #: A function on the way reaches names without naming them (``exec``), or the namespace itself was reached.
     opaque: bool = False
+    #: A function on the way may set the state of a global random generator.
+    seeds: bool = False
     #: Names of the user's own modules on the way.
     modules: set[str] = field(default_factory=set)
     #: Bytes in buffers: arrays, strings, tensors.
@@ -107,7 +108,7 @@ class _Walk:
             return
         self._seen[identity] = value
         if kind is list or kind is tuple:
-            if kind is list:
+            if value or kind is list:  # there is one empty tuple for all
                 self.found.ids[identity] = None
             self._elements(value)
         elif kind is dict:
@@ -154,11 +155,13 @@ class _Walk:
 
     def _function(self, value: types.FunctionType, identity: int) -> None:
         ours = value.__globals__ is self._namespace
-        if ours:
+        if ours or self._of_local_module(value):
             names = names_of(value.__code__)
-            self.found.uses.add(names.names)
-            self.found.opaque |= names.opaque
-        elif not self._of_local_module(value) and value.__closure__ is None and not value.__dict__:
+            self.found.seeds |= names.seeds
+            if ours:
+                self.found.uses.add(names.names)
+                self.found.opaque |= names.opaque
+        elif value.__closure__ is None and not value.__dict__:
             return  # a package's
         self._waiting.extend(value.__closure__ or ())
         self._waiting.extend(value.__defaults__ or ())
@@ -188,8 +191,7 @@ class _Walk:
         if isinstance(value, _LEAVES) or package in _MACHINERY:
             self.found.ids[identity] = None
             return
-        if not isinstance(value, _FROZEN):
-            self.found.ids[identity] = None
+        self.found.ids[identity] = None
         if package == "numpy":
             self._numpy(value)
         elif package == "torch":
@@ -219,6 +221,7 @@ class _Walk:
         frame = getattr(value, "gi_frame", None) or getattr(value, "cr_frame", None) or getattr(value, "ag_frame", None)
         if code is not None and frame is not None and frame.f_globals is self._namespace:
             names = names_of(code)
+            self.found.seeds |= names.seeds
             self.found.uses.add(names.names)
             self.found.opaque |= names.opaque
         if frame is not None:

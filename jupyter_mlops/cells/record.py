@@ -87,6 +87,10 @@ class Execution(TypedDict, total=False):
     opaque: list[str]
     #: Calls of libraries' functions whose result is thrown away: they may set state that no variable shows.
     calls: list[str]
+    #: Names it read through which it reaches the workbench or MLflow: it may log, read inputs, publish.
+    workbench: list[str]
+    #: Names that share objects, joined by commas → digest of their values together.
+    group_digests: dict[str, str]
     #: Shell commands and magics that change the process.
     effects: list[str]
     #: Digests of what it displayed, in order.

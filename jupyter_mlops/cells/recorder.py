@@ -109,6 +109,28 @@ class Recorder:
         if self._running is not None:
             self._running.record["data"][name] = version
 
+    def note_taken(self, record: Execution, source: str) -> None:
+        """Record that an earlier execution's results stand for running its cell here."""
+        self._sequence += 1
+        here = context.current(self.workspace)
+        taken: Execution = {
+            **record,
+            "id": uuid.uuid4().hex,
+            "taken_from": record["id"],
+            "session": self.session,
+            "sequence": self._sequence,
+            "notebook": here.notebook,
+            "source": source,
+            "started_at": time.time(),
+            "seconds": 0.0,
+            "status": "cached",
+            "runs": [],
+            "pipeline_run_id": here.pipeline_run_id,
+            "step": here.step,
+            "attempt": here.attempt,
+        }
+        self._try("taken", lambda: self.journal.append({**taken}))
+
     def _before(self, info: ExecutionInfo) -> None:
         self._depth += 1
         if self._depth > 1:  # a cell that runs cells (%run of a notebook), or another thread's

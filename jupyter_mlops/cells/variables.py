@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from .code import CellCode
 from .digests import UndigestibleError, digest_of
 from .groups import Groups
+from .names import Names
 from .objects import NODE_LIMIT, Reached, reached_from
 from .record import ABSENT
 
@@ -30,6 +31,21 @@ _DIGEST_SPEED = 4e9
 #: Seconds for one object of a walk or a digest, about.
 _NODE_SECONDS = 6e-6
 _NODES_AT_LEAST = 5_000
+
+
+@dataclass
+class Taken:
+    """A variable whose value lies in the store."""
+
+    version: str
+    #: Of the blob that has it, and maybe others.
+    digest: str
+    #: All names that share objects with it, itself among them.
+    group: frozenset[str]
+    uses: Names
+    opaque: bool
+    #: Full name of its type.
+    type: str
 
 
 @dataclass
@@ -66,8 +82,10 @@ class Variables:
         #: What the shell has put there, as long as it is still that.
         self._hidden = hidden
         #: Take the time that digests need (a job that keeps its variables anyway).
-        self._unlimited = unlimited
+        self.unlimited = unlimited
         self.versions: dict[str, str] = {}
+        #: Variables that are not in the namespace yet: an earlier execution made them, and they lie in the store.
+        self.taken: dict[str, Taken] = {}
         self.groups = Groups()
         self.reached: dict[str, Reached] = {}
         self._digests: dict[str, tuple[str, int]] = {}
@@ -89,35 +107,56 @@ class Variables:
     def before(self, code: CellCode) -> Before:
         """Say what a cell may read and change; to be called right before it runs."""
         self._notice_outside()
-        opaque = bool(code.opaque)
-        reads, changes, binds = self._closure(code.reads, code.changes)
-        for name in reads:
-            opaque |= name in self.reached and self.reached[name].opaque
-        binds |= code.writes
-        if opaque:
-            visible = set(self.visible())
-            reads |= visible
-            changes |= visible
-        known = {name for name in reads if name in self.namespace and self._ours(name)}
-        for name in list(known):
-            known |= self.groups.of(name)
-        through: dict[str, set[str]] = {}
-        for name in changes & known:
-            for each in self.groups.of(name) or (name,):
-                if self._can_change(each):
-                    through.setdefault(each, set()).add(name)
-        versions = {name: self.versions.get(name, "") for name in known}
-        for name in reads - known:
-            if not hasattr(builtins, name) and name not in _SHELL and not name.startswith("__"):
-                versions[name] = ABSENT
-        found = Before(versions, through, binds, opaque)
+        found = self.look(code)
         found.identities = {name: id(self.namespace[name]) for name in self.visible()}
         self._budget = _DIGEST_SECONDS
         for name in found.may_change:
             self._remember_digest(name)
         return found
 
-    def _closure(self, reads: frozenset[str], changes: frozenset[str]) -> tuple[set[str], set[str], set[str]]:
+    def look(self, code: CellCode) -> Before:
+        """Say what a cell may read and change, and nothing else."""
+        opaque = bool(code.opaque)
+        # What may be bound may also stay as it was.
+        reads, changes, binds = self._closure(code.reads | (code.writes - code.certain), code.changes)
+        for name in reads:
+            opaque |= self._is_opaque(name)
+        binds |= code.writes
+        if opaque:
+            visible = {*self.visible(), *self.taken}
+            reads |= visible
+            changes |= visible
+        known = {name for name in reads if name in self.taken or (name in self.namespace and self._ours(name))}
+        waiting = list(known)
+        while waiting:
+            new = self.group(waiting.pop()) - known
+            known |= new
+            waiting += new
+        through: dict[str, set[str]] = {}
+        for name in changes & known:
+            for each in self.group(name) or (name,):
+                if self._can_change(each):
+                    through.setdefault(each, set()).add(name)
+        versions = {name: self.version(name) for name in known}
+        for name in reads - known:
+            if not hasattr(builtins, name) and name not in _SHELL and not name.startswith("__"):
+                versions[name] = ABSENT
+        return Before(versions, through, binds, opaque)
+
+    def version(self, name: str) -> str:
+        """Return a name's version; empty where it was never seen."""
+        return self.taken[name].version if name in self.taken else self.versions.get(name, "")
+
+    def group(self, name: str) -> Set[str]:
+        """Return all names that share objects with one, itself among them; empty for a name that is not known."""
+        return self.taken[name].group if name in self.taken else self.groups.of(name)
+
+    def _is_opaque(self, name: str) -> bool:
+        if name in self.taken:
+            return self.taken[name].opaque
+        return name in self.reached and self.reached[name].opaque
+
+    def _closure(self, reads: Set[str], changes: Set[str]) -> tuple[set[str], set[str], set[str]]:
         """Add what the functions use that the names lead to, and theirs in turn."""
         all_reads, all_changes, binds = set(reads), set(changes), set[str]()
         waiting = list(reads)
@@ -127,13 +166,14 @@ class Variables:
                 continue
             binds |= uses.writes
             all_changes |= uses.changes
-            # What may be bound may also stay as it was.
             for name in (uses.reads | uses.writes) - all_reads:
                 all_reads.add(name)
                 waiting.append(name)
         return all_reads, all_changes, binds
 
-    def _uses(self, name: str) -> Any:
+    def _uses(self, name: str) -> Names | None:
+        if name in self.taken:
+            return self.taken[name].uses
         found = self.reached.get(name)
         if found is None and name in self.namespace and self._ours(name):
             found = self._look(name, NODE_LIMIT)
@@ -165,11 +205,12 @@ class Variables:
         kept = [name for name in written if name in before.identities and name not in certain]
         gone = set(before.identities) | {name for name in self.versions if name not in namespace}
         deleted = sorted(name for name in gone if name not in namespace)
-        limit = NODE_LIMIT if self._unlimited else max(_NODES_AT_LEAST, int(seconds * _DIGEST_SHARE / _NODE_SECONDS))
+        limit = NODE_LIMIT if self.unlimited else max(_NODES_AT_LEAST, int(seconds * _DIGEST_SHARE / _NODE_SECONDS))
         changed = sorted(self._changed(before, set(written), limit))
         for name in deleted:
             self._forget(name)
         for name in written:
+            self._untake(name)
             self._look(name, limit, rebound=name in certain)
         self._tie_unseen(written, before)
         return After(written, changed, deleted, kept)
@@ -181,6 +222,36 @@ class Variables:
             self._identities[name] = id(self.namespace.get(name))
         for name in self.visible():
             self._identities.setdefault(name, id(self.namespace[name]))
+
+    def stamp_again(self, names: Iterable[str], execution: str) -> None:
+        """Give variables the versions of another execution, which made the same."""
+        for name in names:
+            if name in self.versions:
+                self.versions[name] = f"{execution}:{name}"
+
+    def put_back(self, name: str, value: Any) -> None:
+        """Bind a variable that was taken from the store."""
+        version = self.taken.pop(name).version
+        self.namespace[name] = value
+        self._bound(name, version, NODE_LIMIT)
+
+    def take(self, name: str, taken: Taken) -> None:
+        """Take a variable for one that lies in the store: what is bound to it now, if anything, goes."""
+        self.drop(name)
+        self.taken[name] = taken
+
+    def drop(self, name: str) -> None:
+        """Delete a variable."""
+        if name in self.namespace:
+            del self.namespace[name]
+        self._forget(name)
+        self._untake(name)
+
+    def _untake(self, name: str) -> None:
+        gone = self.taken.pop(name, None)
+        for each in gone.group if gone is not None else ():
+            if each in self.taken:
+                self.taken[each].group -= {name}
 
     def all_may_have_changed(self, execution: str) -> None:
         """Take every variable for changed: an execution could not be followed."""
@@ -232,7 +303,7 @@ class Variables:
         if name in self._digests or found is None or found.truncated:
             return
         cost = found.size / _DIGEST_SPEED + len(found.ids) * _NODE_SECONDS
-        if cost > self._budget and not self._unlimited:
+        if cost > self._budget and not self.unlimited:
             return
         began = time.perf_counter()
         try:
@@ -252,6 +323,17 @@ class Variables:
     def partition(self, names: Set[str]) -> list[list[str]]:
         """Return the groups in which these names are, each once, sorted; names that are not bound are left out."""
         return sorted(sorted(group) for group in {self.groups.of(name) for name in names} if group)
+
+    def group_digest(self, names: Sequence[str]) -> str:
+        """Return the digest of variables together: of their values, and of what they share; empty as :meth:`digest`."""
+        if not all(self.digest(name) for name in names):
+            return ""
+        if not self.unlimited and sum(self.reached[name].size for name in names) / _DIGEST_SPEED > self._budget:
+            return ""
+        try:
+            return digest_of([self.namespace[name] for name in names], self.namespace)
+        except UndigestibleError:
+            return ""
 
     # -- what is known of a variable -----------------------------------------------------------------------------
 

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: IPython extension that records the cells of a step.
 _RECORDER = "jupyter_mlops.cells.recorder"
+#: Who takes cells from the cache.
+_PLANNER = "jupyter_mlops.cells.planner:make"
 #: Processes that ended before they took up their attempt do not count as tries; but not for ever.
 _MAX_FALSE_STARTS = 5
 #: From asking a notebook process to end until it is asked harder: it needs this long to end a stubborn kernel.
@@ -107,6 +109,7 @@ class StepRunner:
             return run.parameters[reference.name]
 
         limit = step.timeout_minutes or self.workspace.config.engine.step_timeout_minutes
+        cells = self.workspace.config.cells
         alone = not spec.path.endswith((".yaml", ".yml"))
         return AttemptRequest(
             pipeline_run_id=self.run_id,
@@ -123,7 +126,8 @@ class StepRunner:
             undeclared=alone,
             timeout_seconds=limit * 60,
             experiment=self.workspace.config.tracking.experiment,
-            extensions=[_RECORDER] if self.workspace.config.cells.record else [],
+            extensions=[_RECORDER] if cells.record else [],
+            planner=_PLANNER if cells.record and cells.cache else "",
         )
 
     def _input(self, source: str) -> InputContent:

@@ -15,7 +15,7 @@ def _indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines] or ["    pass"]
 
 
-def _template(text: str) -> st.SearchStrategy[str]:
+def template(text: str) -> st.SearchStrategy[str]:
     """Fill the places ``@`` of a template with names."""
     parts = text.split("@")
     return st.lists(_names, min_size=len(parts) - 1, max_size=len(parts) - 1).map(
@@ -30,7 +30,7 @@ EXPRESSIONS = st.sampled_from(
         "{1: @}.get(1)", "(lambda @: @)(@)", "(lambda: @)()", "f'{@}'", "list(@)", "sorted(@, key=lambda i: str(@))",
         "@.copy()", "@ is @", "@ in @", "(@, @)",
     )
-).flatmap(_template)  # fmt: skip
+).flatmap(template)  # fmt: skip
 
 _SIMPLE = st.sampled_from(
     (
@@ -38,7 +38,7 @@ _SIMPLE = st.sampled_from(
         "@, *@ = @", "@.pop()", "assert @", "@ = @ = @", "@[0].append(@)", "import math as @", "raise ValueError(@)",
         "@.clear()", "@ = iter(@)", "next(@)", "@: int = @",
     )
-).flatmap(_template)  # fmt: skip
+).flatmap(template)  # fmt: skip
 
 _assignments = st.tuples(_names, EXPRESSIONS).map(lambda pair: [f"{pair[0]} = {pair[1]}"])
 
@@ -52,10 +52,10 @@ def _blocks(body: st.SearchStrategy[list[str]]) -> st.SearchStrategy[list[str]]:
             return lines
 
         bodies = st.lists(body, min_size=len(heads), max_size=len(heads))
-        return st.tuples(st.tuples(*(_template(head) for head in heads)), bodies).map(build)
+        return st.tuples(st.tuples(*(template(head) for head in heads)), bodies).map(build)
 
     def called(head: str, call: str) -> st.SearchStrategy[list[str]]:
-        return st.tuples(block(head), _template(call)).map(lambda pair: [*pair[0], pair[1]])
+        return st.tuples(block(head), template(call)).map(lambda pair: [*pair[0], pair[1]])
 
     function: Callable[[str], st.SearchStrategy[list[str]]] = block
     return st.one_of(

@@ -61,7 +61,7 @@ CASES = {
     "squares = {i: n for i in x}": ("n x y made", "squares", "", ""),
     "next(made)": ("x y made", "", "made", ""),
     "print(n)": ("n", "", "", ""),
-    "if n > 100:\n    other = 1": ("n", "", "", ""),
+    "if n > 100:\n    other = 1": ("n other", "", "", ""),
     "if n > 100:\n    n = 1": ("n", "n", "", ""),
     "for n in range(2):\n    pass": ("n", "n", "", ""),
     "def f(): return x": ("", "f", "", ""),

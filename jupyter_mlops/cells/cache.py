@@ -1,0 +1,337 @@
+"""The cell cache, in the kernel: taking what an execution of before made in place of running its cell.
+
+Cells are asked for in order. A cell is *taken* where an entry of the same code on the same inputs is at hand: what it
+bound and changed is then known by version, and lies in the store until a cell that really runs needs it. So whatever
+runs finds exactly the variables that it would have found, and the rest costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from .. import context
+from ..engine.cell_source import source_hash
+from ..environment import environment_hash
+from ..errors import MlopsError
+from ..i18n import gettext as _
+from .blobs import BlobStore
+from .code import CellCode, analyse
+from .entries import Entries, Entry, Group, cache_folder
+from .execution import Observer, with_names_in_texts
+from .names import Names
+from .policy import Now, differing_reads, why_run
+from .record import FORMAT, Execution
+from .values import NotKeptError, NotRestoredError, keep, restore
+from .variables import Taken, Variables
+
+if TYPE_CHECKING:
+    from ..workspace import Workspace
+
+#: Variables above this size are kept only where running the cell again would take longer than writing them.
+_LARGE = 64 * 1024 * 1024
+_WRITE_SPEED = 300e6
+_STATES = "generators"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do with a cell."""
+
+    action: Literal["run", "replay", "take", "start over"]
+    #: In words, for the report.
+    why: str
+    #: Blob with the outputs of what is taken.
+    outputs: str = ""
+    #: The execution whose results are taken, and its number.
+    execution: str = ""
+    count: int = 0
+
+
+class CellCache:
+    """The cache of one kernel."""
+
+    def __init__(self, observer: Observer, workspace: Workspace, *, session: str, step: str | None = None):
+        self._observer = observer
+        self._workspace = workspace
+        folder = cache_folder(workspace)
+        self.blobs = BlobStore(folder / "blobs")
+        self.entries = Entries(folder / "entries")
+        #: The step that runs here; what its earlier attempts did counts as done.
+        self._step = context.current(workspace).step_key if step is None else step
+        #: States of random generators that taken cells left: generator → (digest, blob).
+        self._generators: dict[str, tuple[str, str]] = {}
+        self._open_runs: list[str] = []
+        self._session = session
+        self._sequence = 0
+        #: The record of the cell that was taken last.
+        self.taken: Execution | None = None
+
+    @property
+    def _variables(self) -> Variables:
+        return self._observer.variables
+
+    # -- before a cell -------------------------------------------------------------------------------------------
+
+    def before(self, source: str) -> Decision:
+        """Decide about a cell; where it must run, put back what it may read."""
+        self._sequence += 1
+        try:
+            code = analyse(source)
+        except (SyntaxError, ValueError):
+            return Decision("run", _("it is not valid Python"))
+        try:
+            reads = self._reads(code)
+            decision = self._find(source_hash(source), reads)
+            if decision is None:
+                decision = Decision("run", self._why_new(source_hash(source), reads))
+            if decision.action != "take":
+                self.put_back(reads)
+                self._set_generators()
+                self._open_runs_again()
+        except NotRestoredError as error:
+            self.forget_all()
+            return Decision("start over", str(error))
+        return decision
+
+    def _reads(self, code: CellCode) -> dict[str, str]:
+        variables = self._variables
+        texts = [name for name in code.reads if name in variables.taken and variables.taken[name].type == "str"]
+        self.put_back(dict.fromkeys(texts, ""))  # a text may be code that names others
+        bound = variables.namespace.keys() | variables.taken.keys()
+        return variables.look(with_names_in_texts(code, variables.namespace, bound)).reads
+
+    def _find(self, source: str, reads: dict[str, str]) -> Decision | None:
+        now = self._now(reads)
+        replay = None
+        for entry in self.entries.of(source):
+            why = why_run(entry, now)
+            if not why:
+                self._take(entry)
+                return Decision("take", "", entry["outputs"], entry["record"]["id"], entry["record"].get("count", 0))
+            if replay is None and not differing_reads(entry["record"], now):
+                replay = Decision("replay", why)
+        return replay
+
+    def _why_new(self, source: str, reads: dict[str, str]) -> str:
+        known = self.entries.of(source)
+        if not known:
+            return _("it is new, or was edited")
+        names = differing_reads(known[0]["record"], self._now(reads))
+        return _("it reads {names}, which is not what it was").format(names=", ".join(names[:5]))
+
+    def _now(self, reads: dict[str, str]) -> Now:
+        surroundings = self._observer.surroundings
+        generators = {**surroundings.generators(), **{name: each[0] for name, each in self._generators.items()}}
+        return Now(
+            reads=reads,
+            options=surroundings.options(),
+            generators=generators,
+            environment=environment_hash(),
+            file=lambda path: self._observer.files.of(os.path.join(self._workspace.root, path)),  # noqa: PTH118
+            has_blob=lambda digest: digest in self.blobs,
+            step=self._step,
+            session=self._session,
+            sequence=self._sequence,
+        )
+
+    # -- taking, and putting back ----------------------------------------------------------------------------------
+
+    def _take(self, entry: Entry) -> None:
+        record, variables = entry["record"], self._variables
+        self.taken = record
+        stamp = entry["stamp"]
+        versions = {name: variables.version(name) for group in entry["groups"] for name in group["names"]}
+        uses = {name: self._uses_of(name) for name in versions}
+        versions |= {name: f"{stamp}:{name}" for name in (*record["written"], *record["changed"])}
+        for name in record["deleted"]:
+            variables.drop(name)
+        belong = {name: frozenset(group) for group in record["groups"] for name in group}
+        for group in entry["groups"]:
+            for name in group["names"]:
+                value = record["values"].get(name)
+                names, opaque, kind = uses[name]
+                if value is not None:
+                    reads = set(value.get("reads", ()))
+                    names, opaque = Names(reads, set(value.get("writes", ())), reads), value.get("opaque", False)
+                    kind = value["type"]
+                variables.take(
+                    name,
+                    Taken(versions[name], group["digest"], belong.get(name, frozenset({name})), names, opaque, kind),
+                )
+        for name, (_before, after) in record["generators"].items():
+            self._generators[name] = (after, entry["generators"])
+        self._open_runs = record["runs_open"]
+
+    def _uses_of(self, name: str) -> tuple[Names, bool, str]:
+        variables = self._variables
+        if name in variables.taken:
+            taken = variables.taken[name]
+            return taken.uses, taken.opaque, taken.type
+        reached = variables.reached.get(name)
+        return (reached.uses, reached.opaque, "") if reached is not None else (Names(), False, "")
+
+    def put_back(self, names: Iterable[str]) -> None:
+        """Bind the taken ones among these names, with all that they share objects with.
+
+        Raises :class:`NotRestoredError`.
+        """
+        variables = self._variables
+        wanted = {each for name in names if name in variables.taken for each in variables.taken[name].group}
+        digests = {variables.taken[name].digest for name in wanted if name in variables.taken}
+        for digest in digests:
+            values = restore(self.blobs, digest, variables.namespace)
+            for name, value in values.items():
+                if name in variables.taken and variables.taken[name].digest == digest:
+                    variables.put_back(name, value)
+
+    def put_back_all(self) -> None:
+        """Bind everything that was taken, and set the random generators: the session is then as if all had run."""
+        self.put_back(list(self._variables.taken))
+        self._set_generators()
+
+    def forget_all(self) -> None:
+        """Empty the notebook's namespace: a part of it is lost, so all of it is made again."""
+        for name in (*self._variables.taken, *self._variables.visible()):
+            self._variables.drop(name)
+        self._generators.clear()
+
+    # -- after a cell ----------------------------------------------------------------------------------------------
+
+    def after(self, record: Execution, outputs: str) -> str:
+        """Keep what a cell that has run made, for the next time; return why parts of it are not kept."""
+        if record["status"] != "succeeded" or record["incomplete"] or record["opaque"]:
+            return ""
+        stamp = self._stamp(record)
+        self._variables.stamp_again((*record["written"], *record["changed"]), stamp)
+        entry: Entry = {
+            "format": FORMAT,
+            "record": {**record, "source": ""},
+            "stamp": stamp,
+            "groups": [],
+            "not_kept": {},
+            "generators": "",
+            "outputs": outputs,
+            "python": platform.python_version(),
+        }
+        try:
+            for names in self._together(record):
+                self._keep(entry, names, record["seconds"])
+            if record["generators"]:
+                entry["generators"] = keep(self.blobs, {_STATES: _states(record["generators"])}, {}).digest
+            self.entries.add(entry)
+        except MlopsError as error:  # a full disk, a folder of somebody else: the next run is slower
+            return str(error)
+        return "; ".join(f"{name}: {why}" for name, why in entry["not_kept"].items())
+
+    def _stamp(self, record: Execution) -> str:
+        """Return what the versions begin with: the same as an earlier execution's where it had the same results.
+
+        A cell that ran again with other results on the same inputs is not determined by them: its versions are its own.
+        """
+        own = record["key"] or record["id"]
+        for entry in self.entries.of(record["source_hash"]):
+            before = entry["record"]
+            if before["reads"] != record["reads"] or before["environment"] != record["environment"]:
+                continue
+            if _same_results(before, record):
+                return entry["stamp"]
+            if entry["stamp"] == own:
+                own = record["id"]
+        return own
+
+    def _together(self, record: Execution) -> list[list[str]]:
+        """Return the groups to keep; small values that can't change are kept in one."""
+        variables = self._variables
+        touched = {*record["written"], *record["changed"]}
+        groups = variables.partition(touched)
+        alone = [group[0] for group in groups if len(group) == 1 and self._is_small_and_frozen(group[0])]
+        return [*(group for group in groups if group[0] not in alone or len(group) > 1), *([alone] if alone else [])]
+
+    def _is_small_and_frozen(self, name: str) -> bool:
+        reached = self._variables.reached[name]
+        return not reached.ids and not reached.truncated and reached.size < 1024 and not reached.uses.reads
+
+    def _keep(self, entry: Entry, names: list[str], seconds: float) -> None:
+        variables = self._variables
+        size = max(variables.reached[name].size for name in names)
+        if size > _LARGE and size / _WRITE_SPEED > seconds:
+            entry["not_kept"][names[0]] = _("running the cell again takes less time than writing it")
+            return
+        values = {name: variables.namespace[name] for name in names}
+        try:
+            kept = keep(self.blobs, values, variables.namespace)
+        except NotKeptError as error:
+            entry["not_kept"][error.name] = error.why or str(error)
+            return
+        group: Group = {"names": names, "digest": kept.digest, "blobs": list(kept.blobs)}
+        entry["groups"].append(group)
+
+    # -- beside the variables --------------------------------------------------------------------------------------
+
+    def _set_generators(self) -> None:
+        """Set the random generators to what the taken cells left."""
+        for name, (_digest, blob) in self._generators.items():
+            states = restore(self.blobs, blob, {})[_STATES]
+            _set_state(name, states[name])
+        self._generators.clear()
+
+    def _open_runs_again(self) -> None:
+        """Go on with the MLflow runs that were open after the last cell that was taken."""
+        runs, self._open_runs = self._open_runs, []
+        if runs:
+            import importlib
+
+            mlflow = importlib.import_module("mlflow")
+            for run_id in runs:
+                mlflow.start_run(run_id=run_id, nested=mlflow.active_run() is not None)
+
+
+def _same_results(one: Execution, other: Execution) -> bool:
+    """Whether two executions of a cell are known to have left the same variables."""
+    if any(one[each] != other[each] for each in ("written", "changed", "deleted", "groups", "group_digests")):
+        return False
+    if {name: each[1] for name, each in one["generators"].items()} != {
+        name: each[1] for name, each in other["generators"].items()
+    }:
+        return False
+    together = {name for group in other["groups"] if len(group) > 1 for name in group}
+    digested = {name for names in other["group_digests"] for name in names.split(",")}
+    touched = {*other["written"], *other["changed"]}
+    return touched & together <= digested and all(
+        (digest := other["values"][name].get("digest")) and digest == one["values"][name].get("digest")
+        for name in touched
+    )
+
+
+def _states(used: Iterable[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in used:
+        if name == "random":
+            found[name] = random.getstate()
+        elif name == "numpy":
+            found[name] = sys.modules["numpy"].random.get_state(legacy=False)
+        elif name == "torch":
+            torch = sys.modules["torch"]
+            cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+            found[name] = [each.numpy() for each in (torch.get_rng_state(), *cuda)]
+    return found
+
+
+def _set_state(name: str, state: Any) -> None:
+    import importlib
+
+    if name == "random":
+        random.setstate(state)
+    elif name == "numpy":
+        importlib.import_module("numpy.random").set_state(state)
+    elif name == "torch":
+        torch = importlib.import_module("torch")
+        torch.set_rng_state(torch.from_numpy(state[0]))
+        if len(state) > 1 and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all([torch.from_numpy(each) for each in state[1:]])

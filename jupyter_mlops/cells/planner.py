@@ -1,0 +1,116 @@
+"""The plan of a headless notebook: which cells are taken from the cache, asked in its kernel cell by cell.
+
+What was done is written to each cell's metadata (``mlops.action``: ``ran``, ``cached``, ``replayed``; ``mlops.why``).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from ..engine.planning import PlanBrokenError, RunSilently, SilentCodeError, Skip
+from ..errors import MlopsError
+from ..i18n import gettext as _
+from .blobs import BlobStore
+from .entries import cache_folder
+
+if TYPE_CHECKING:
+    from ..engine.attempt import AttemptRequest
+    from ..workspace import Workspace
+
+log = logging.getLogger("jupyter_mlops.notebook")
+
+_KERNEL = "__import__('jupyter_mlops.cells.cache_kernel', fromlist=['_'])"
+_SAID = {"run": "ran", "replay": "replayed", "take": "cached", "start over": "ran"}
+#: Larger outputs are not kept: their cell is run again.
+_OUTPUTS_LIMIT = 32 * 1024 * 1024
+
+
+class CachePlanner:
+    """Plans one execution (:class:`~jupyter_mlops.engine.planning.Planner`)."""
+
+    def __init__(self, workspace: Workspace):
+        self._blobs = BlobStore(cache_folder(workspace) / "blobs")
+        #: Cells before the present one, for the case that all have to run again.
+        self._earlier: list[str] = []
+        self._on: bool | None = None
+
+    def before(self, index: int, cell: Any, run: RunSilently) -> Skip | None:
+        """Take a cell's results from the cache, or have what it reads put back."""
+        source = str(cell.source)
+        if self._on is None:
+            self._on = self._begin(run)
+        if not self._on:
+            return None
+        decision = self._decide(source, run)
+        if decision["action"] == "start over":
+            self._start_over(decision["why"], run)
+        skip = self._outputs(decision) if decision["action"] == "take" else None
+        self._earlier.append(source)
+        _note(cell, _SAID[decision["action"]], decision["why"], decision["execution"])
+        log.info("cell %s: %s%s", index, _SAID[decision["action"]], f" ({decision['why']})" if decision["why"] else "")
+        return skip
+
+    def after(self, index: int, cell: Any, succeeded: bool, run: RunSilently) -> None:
+        """Keep what a cell made."""
+        if not self._on or not succeeded:
+            return
+        text = json.dumps(cell.outputs).encode()
+        if len(text) > _OUTPUTS_LIMIT:
+            return
+        try:
+            digest = self._blobs.put(text)
+        except MlopsError as error:
+            log.info("cell %s: its outputs were not kept: %s", index, error)
+            return
+        why_not = run("", value=f"{_KERNEL}.after({digest!r})")
+        if why_not:
+            cell.metadata.setdefault("mlops", {})["not_kept"] = why_not[:500]
+            log.info("cell %s: not kept: %s", index, why_not[:500])
+
+    def _begin(self, run: RunSilently) -> bool:
+        why_not = run("", value=f"{_KERNEL}.begin()")
+        if why_not:
+            log.info("no cache: %s", why_not)
+        return not why_not
+
+    def _decide(self, source: str, run: RunSilently) -> dict[str, str]:
+        found: dict[str, str] = json.loads(run("", value=f"{_KERNEL}.before({source!r})"))
+        return found
+
+    def _outputs(self, decision: dict[str, str]) -> Skip:
+        from nbformat import from_dict
+
+        if not decision["outputs"]:
+            return Skip(execution_count=int(decision["count"]) or None)
+        try:
+            outputs = json.loads(bytes(self._blobs.get(decision["outputs"])))
+        except MlopsError as error:  # its variables are there: only what was shown is lost
+            log.warning("Outputs could not be read: %s", error)
+            outputs = []
+        return Skip([from_dict(each) for each in outputs], execution_count=int(decision["count"]) or None)
+
+    def _start_over(self, why: str, run: RunSilently) -> None:
+        """Run all cells so far: something that was taken is lost. The kernel has emptied its namespace."""
+        log.warning("The cells before are run again: %s", why)
+        for source in self._earlier:
+            try:
+                run(source)
+            except SilentCodeError as error:
+                raise PlanBrokenError(
+                    _(
+                        "What the cell cache had kept could not be read, and a cell that made it failed now: {error}"
+                    ).format(error=error)
+                ) from error
+        run("", value=f"{_KERNEL}.started_over()")
+
+
+def _note(cell: Any, action: str, why: str, execution: str) -> None:
+    noted = {"action": action, **({"why": why} if why else {}), **({"execution": execution} if execution else {})}
+    cell.metadata["mlops"] = noted
+
+
+def make(workspace: Workspace, _request: AttemptRequest) -> CachePlanner:
+    """Make the planner of a step (``AttemptRequest.planner``)."""
+    return CachePlanner(workspace)

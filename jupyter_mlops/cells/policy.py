@@ -1,0 +1,140 @@
+"""When an execution's results may stand for running its cell again: the rules, in one place.
+
+In doubt the cell runs. The reasons are texts for the report that a person reads.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ..i18n import gettext as _
+from .entries import Entry
+from .record import Execution, why_no_key
+
+#: Library calls whose result is thrown away and that leave nothing behind but what a cell shows, or what is recorded
+#: otherwise (options, figures, generators, files). A trailing dot stands for everything below.
+HARMLESS_CALLS: tuple[str, ...] = tuple(
+    (
+        "builtins.print IPython.display. IPython.core.display IPython.core.display_functions. time.sleep "
+        "gc.collect warnings. matplotlib. seaborn. random. numpy.random. torch.manual_seed os.makedirs os.mkdir "
+        "shutil. pathlib. json.dump pickle.dump joblib.dump numpy.save numpy. pandas. polars. scipy. sklearn. "
+        "pprint. logging.info logging.debug logging.warning torch.save pyarrow. builtins.sorted builtins.len "
+        "builtins.sum builtins.type builtins.repr builtins.isinstance builtins.max builtins.min builtins.list "
+        "builtins.dict builtins.next builtins.setattr builtins.delattr copy. math. collections. itertools. "
+        "functools. datetime. statistics. dataclasses. operator. string. textwrap. re. contextlib. "
+    ).split()
+)
+#: Among those, the ones that do set state.
+_SET_STATE = tuple(
+    (
+        "pandas.set_option pandas.reset_option pandas.options pandas.plotting.register numpy.set "
+        "pandas.api.extensions.register polars.Config polars.enable_string_cache sklearn.set_config "
+        "warnings.warn_explicit re.purge "
+    ).split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What a cell would find if it ran now."""
+
+    #: Names that it may read → their versions.
+    reads: Mapping[str, str]
+    options: Mapping[str, str]
+    #: Global random generator → digest of its state; one that is not loaded is missing.
+    generators: Mapping[str, str]
+    environment: str
+    #: Digest of a file by its recorded path.
+    file: Callable[[str], str]
+    #: Whether a blob is in the store.
+    has_blob: Callable[[str], bool]
+    #: ``<pipeline run>/<step>`` that runs; empty outside a step. What its earlier attempts did counts as done.
+    step: str
+    #: The session that runs, and the place of the cell in it, from 1.
+    session: str
+    sequence: int
+
+
+def why_run(entry: Entry, now: Now) -> str:
+    """Return why an entry can't stand for running the cell now; empty: it can."""
+    record = entry["record"]
+    return _inputs_differ(record, now) or _acts_outside(record, now) or sets_up(record) or _not_kept(entry, now)
+
+
+def differing_reads(record: Execution, now: Now) -> list[str]:
+    """Return the names whose versions are not those that the execution read."""
+    names = record["reads"].keys() | now.reads.keys()
+    return sorted(name for name in names if record["reads"].get(name) != now.reads.get(name))
+
+
+def _inputs_differ(record: Execution, now: Now) -> str:
+    if differing := differing_reads(record, now):
+        return _("it reads {names}, which is not what it was").format(names=", ".join(differing[:5]))
+    if record["environment"] != now.environment:
+        return _("the environment has changed")
+    for path, digest in record["files_read"].items():
+        if now.file(path) != digest:
+            return _("the file {path} has changed").format(path=path)
+    for path, module in record["module_files"].items():
+        if now.file(path) != record["modules"].get(module):
+            return _("the module {module} has changed").format(module=module)
+    if record["options"] != now.options:
+        changed = sorted(name for name, _digest in set(record["options"].items()) ^ set(now.options.items()))
+        return _("options are other than they were: {names}").format(names=", ".join(dict.fromkeys(changed)))
+    for name, (before, _after) in record["generators"].items():
+        if name not in record["seeded"] and now.generators.get(name) != before:
+            return _("the random generator {name} is in another state").format(name=name)
+    return ""
+
+
+def _acts_outside(record: Execution, now: Now) -> str:
+    # What happened once must not be taken twice: of earlier attempts of this step the same cell counts, no other.
+    resumed = (
+        bool(now.step)
+        and now.step == f"{record['pipeline_run_id']}/{record['step']}"
+        and record["session"] != now.session
+        and record["sequence"] == now.sequence
+    )
+    if not record["key"] and not resumed:
+        return {
+            "network": _("it used the network"),
+            "programs": _("it started other programs"),
+            "background": _("it left something running"),
+            "files": _("it changed a file that it read"),
+        }.get(why_no_key(record), _("its result can't be told from what it read"))
+    if record["background"]:
+        return _("it left something running")
+    if record["runs"] or record["workbench"]:
+        return _("it uses the workbench: a run, inputs, outputs or the registry")
+    for path, digest in record["files_written"].items():
+        if now.file(path) != digest:
+            return _("the file {path}, which it wrote, is not as it left it").format(path=path)
+    return ""
+
+
+def sets_up(record: Execution) -> str:
+    """Return why an execution may have set state that no variable shows; empty: it has not."""
+    if record["opaque"]:
+        return _("what it does can't be told from its code: {what}").format(what=", ".join(record["opaque"][:3]))
+    if record["effects"]:
+        return _("it acts on the session: {what}").format(what=", ".join(record["effects"][:3]))
+    if record["options"] != record["options_after"]:
+        return _("it sets options")
+    calls = [call for call in record["calls"] if call.startswith(_SET_STATE) or not call.startswith(HARMLESS_CALLS)]
+    if calls:
+        return _("it calls {what}, which may set state that no variable shows").format(what=", ".join(calls[:3]))
+    return ""
+
+
+def _not_kept(entry: Entry, now: Now) -> str:
+    for name, why in entry["not_kept"].items():
+        return _("{name} could not be kept: {why}").format(name=name, why=why)
+    if entry["python"] != platform.python_version():
+        return _("it was kept by Python {version}").format(version=entry["python"])
+    needed = [blob for group in entry["groups"] for blob in group["blobs"]]
+    needed += [digest for digest in (entry["generators"], entry["outputs"]) if digest]
+    if not all(now.has_blob(digest) for digest in needed):
+        return _("what was kept is no longer there")
+    return ""

@@ -1,0 +1,159 @@
+"""Notebooks run cell by cell in this process, with the record and the cache of a kernel, without the kernel."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from jupyter_mlops.cells.cache import CellCache
+from jupyter_mlops.cells.execution import Observer, Running
+from jupyter_mlops.cells.record import FORMAT, Execution
+from jupyter_mlops.workspace import Workspace
+
+
+class Session:
+    """One run of a notebook."""
+
+    count = 0
+
+    def __init__(self, workspace: Workspace, *, cached: bool = True):
+        Session.count += 1
+        self.id = f"session-{Session.count}"
+        self.space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
+        self.workspace = workspace
+        self.observer = Observer(self.space, dict(self.space), unlimited=True)
+        self.cache = CellCache(self.observer, workspace, session=self.id) if cached else None
+        self.records: list[Execution] = []
+        #: What was done with each cell.
+        self.actions: list[str] = []
+
+    def run(self, source: str) -> bool:
+        """Run a cell, or take its results; return whether it succeeded."""
+        if self.cache is not None:
+            decision = self.cache.before(source)
+            self.actions.append(decision.action)
+            assert decision.action != "start over", decision.why
+            if decision.action == "take":
+                return True
+        record: Execution = {
+            "kind": "execution",
+            "format": FORMAT,
+            "id": f"{self.id}-{len(self.records)}",
+            "session": self.id,
+            "sequence": len(self.actions),
+            "source": source,
+            "status": "running",
+            "runs": [],
+            "data": {},
+            "outputs": [],
+            "pipeline_run_id": "",
+            "step": "",
+        }
+        running = Running(record, self.observer, self.workspace)
+        running.begin()
+        error: BaseException | None = None
+        try:
+            with bounded():
+                exec(compile(source, "cell", "exec"), self.space)
+        except Exception as raised:
+            raised.__traceback__ = None
+            error = raised
+        running.end(error)
+        self.records.append(record)
+        if self.cache is not None:
+            self.cache.after(record, "")
+        return error is None
+
+    def run_all(self, notebook: list[str]) -> str:
+        """Run cell after cell until one fails; return the variables and random states, as text."""
+        for source in notebook:
+            if not self.run(source):
+                break
+        if self.cache is not None:
+            self.cache.put_back_all()
+        return picture({name: each for name, each in self.space.items() if not name.startswith("__")})
+
+
+class EndlessError(BaseException):
+    """A random program does not end: it appends to a list that it goes over."""
+
+
+@contextlib.contextmanager
+def bounded(lines: int = 3000) -> Iterator[None]:
+    left = lines
+
+    def trace(frame: types.FrameType, event: str, _argument: Any) -> Any:
+        nonlocal left
+        if frame.f_code.co_filename != "cell":
+            return None
+        left -= 1
+        if left < 0:
+            raise EndlessError
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+def picture(space: dict[str, Any]) -> str:
+    """All variables as text: values, and which of them are the same object. Made without the product's code."""
+    numbers: dict[int, int] = {}
+    alive: list[Any] = []
+    lines = [f"{name} = {_show(space[name], numbers, alive)}" for name in sorted(space)]
+    # Addresses get into texts; they differ in any two runs.
+    return re.sub("0x[0-9a-f]+", "0x", "\n".join([*lines, f"random: {hash(random.getstate())}"]))
+
+
+def _show(value: Any, numbers: dict[int, int], alive: list[Any]) -> str:
+    if isinstance(value, (int, float, str, type(None), types.ModuleType)):
+        return repr(value)
+    if isinstance(value, types.BuiltinFunctionType) and isinstance(value.__self__, types.ModuleType):
+        return repr(value)
+    if value == ():
+        return "()"
+    if id(value) in numbers:
+        return f"#{numbers[id(value)]}"
+    numbers[id(value)] = len(numbers)
+    alive.append(value)
+
+    def show(each: Any) -> str:
+        return _show(each, numbers, alive)
+
+    head = f"#{numbers[id(value)]} {type(value).__name__}"
+    if isinstance(value, (list, tuple)):
+        return f"{head}({', '.join(map(show, value))})"
+    if isinstance(value, dict):
+        return f"{head}({', '.join(f'{show(key)}: {show(each)}' for key, each in value.items())})"
+    if isinstance(value, types.FunctionType):
+        parts = [value.__defaults__, value.__kwdefaults__, value.__dict__, *map(_contents, value.__closure__ or ())]
+        return f"{head} {value.__qualname__} {value.__code__.co_code.hex()}({', '.join(map(show, parts))})"
+    if isinstance(value, type):
+        if value.__module__ != "__main__":
+            return value.__qualname__
+        own = {name: each for name, each in vars(value).items() if not name.startswith("__")}
+        return f"{head} {value.__qualname__} {show(own)}"
+    if isinstance(value, types.GeneratorType):
+        frame = value.gi_frame
+        return f"{head}({show(dict(frame.f_locals)) if frame is not None else 'ended'})"
+    if isinstance(value, (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)):
+        return f"{head}({show(value.__self__)}.{value.__name__})"
+    if type(value).__module__ == "__main__":
+        return f"{head}({show(type(value))} {show(vars(value))})"
+    reduced = value.__reduce_ex__(4) if not isinstance(value, BaseException) else (type(value), value.args)
+    return f"{head}({', '.join(show(each) for each in reduced[1:])})"
+
+
+def _contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return "empty"

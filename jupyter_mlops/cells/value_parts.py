@@ -17,6 +17,7 @@ from .value_names import reference
 _MOST_OBJECTS = 200_000
 _MOST_PARTS = 20_000
 _LONGEST_KEY = 40
+_LONGEST_WAY = 20
 
 
 def way_to(values: dict[str, Any], culprit: object, namespace: dict[str, Any]) -> str | None:
@@ -26,19 +27,34 @@ def way_to(values: dict[str, Any], culprit: object, namespace: dict[str, Any]) -
     """
     held: list[Any] = []  # ids are compared: nothing that was seen may go
     seen: set[int] = set()
-    waiting: deque[tuple[str, Any]] = deque(values.items())
+    #: Where each object was reached from (an index here), and how.
+    steps: list[tuple[int, str]] = [(-1, name) for name in values]
+    waiting: deque[tuple[int, Any]] = deque(enumerate(values.values()))
     while waiting and len(seen) < _MOST_OBJECTS:
-        where, value = waiting.popleft()
+        at, value = waiting.popleft()
         if value is culprit:
-            return where
+            return _way(steps, at)
         if id(value) in seen or isinstance(value, _ATOMS):
             continue
         seen.add(id(value))
         if isinstance(value, (type, types.FunctionType, types.ModuleType)) and _is_of_a_module(value, namespace):
             continue
         held.append(value)
-        waiting.extend((where + label, part) for label, part in islice(parts(value), _MOST_PARTS))
+        for label, part in islice(parts(value), _MOST_PARTS):
+            waiting.append((len(steps), part))
+            steps.append((at, label))
     return None
+
+
+def _way(steps: list[tuple[int, str]], at: int) -> str:
+    labels: list[str] = []
+    while at >= 0:
+        at, label = steps[at]
+        labels.append(label)
+    labels.reverse()
+    if len(labels) > _LONGEST_WAY:
+        labels[_LONGEST_WAY // 2 : -_LONGEST_WAY // 2] = ["…"]
+    return "".join(labels)
 
 
 def _is_of_a_module(value: Any, namespace: dict[str, Any]) -> bool:

@@ -34,6 +34,7 @@ class Comparison:
         self._back: dict[int, int] = {}
         self._held: list[Any] = []
         self._waiting: deque[tuple[str, Any, Any]] = deque()
+        self._chosen: dict[type, _Compare] = {}
 
     def difference(self, left: dict[str, Any], right: dict[str, Any]) -> str | None:
         """Return the way to the first difference, or None: they are the same, or too large to compare in full."""
@@ -78,16 +79,14 @@ class Comparison:
         return self._same_content(where, one, two)
 
     def _same_content(self, where: str, one: Any, two: Any) -> bool:
-        compare = _BY_TYPE.get(type(one))
-        if compare is not None:
-            return compare(self, where, one, two)
-        for name, by_library in _BY_LIBRARY.items():
-            module, _dot, attribute = name.rpartition(".")
-            owner = getattr(sys.modules.get(module), attribute, None)
-            if owner is not None and isinstance(one, owner):
-                return by_library(self, where, one, two)
-        if type(one).__module__.partition(".")[0] in TRUSTED and not isinstance(one, types.SimpleNamespace):
-            return self._same_reduced(where, one, two)
+        kind = type(one)
+        compare = self._chosen.get(kind)
+        if compare is None:
+            compare = self._chosen[kind] = _compare_for(kind)
+        return compare(self, where, one, two)
+
+    def _same_parts(self, where: str, one: Any, two: Any) -> bool:
+        """Compare what an object of the notebook, or of a package that is not known, has."""
         return (
             self._same_items(where, one, two)
             and (has_default_pickling(type(one)) or self._same_reduced(where, one, two))
@@ -327,3 +326,16 @@ _BY_LIBRARY: dict[str, _Compare] = {
     "polars.Series": Comparison._polars,
     "polars.LazyFrame": Comparison._lazy,
 }
+
+
+def _compare_for(kind: type) -> _Compare:
+    if kind in _BY_TYPE:
+        return _BY_TYPE[kind]
+    for name, compare in _BY_LIBRARY.items():
+        module, _dot, attribute = name.rpartition(".")
+        owner = getattr(sys.modules.get(module), attribute, None)
+        if owner is not None and issubclass(kind, owner):
+            return compare
+    if kind.__module__.partition(".")[0] in TRUSTED and kind is not types.SimpleNamespace:
+        return Comparison._same_reduced
+    return Comparison._same_parts

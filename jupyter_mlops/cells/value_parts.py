@@ -6,6 +6,7 @@ import functools
 import gc
 import sys
 import types
+import weakref
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
@@ -134,13 +135,30 @@ def attributes(value: Any) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, type):
         for name, each in list(type.__getattribute__(value, "__dict__").items()):
             yield f".{name}", each
-    for kind in type(value).__mro__:
-        for name, each in list(kind.__dict__.items()):
-            if isinstance(each, types.MemberDescriptorType) and each.__objclass__ is kind and name != "__dict__":
-                try:
-                    yield f".{name}", each.__get__(value, kind)
-                except AttributeError:
-                    continue
+    kind = type(value)
+    for name, slot in _slots(kind):
+        try:
+            yield name, slot.__get__(value, kind)
+        except AttributeError:
+            continue
+
+
+def _slots(kind: type) -> tuple[tuple[str, types.MemberDescriptorType], ...]:
+    found = _SLOTS.get(kind)
+    if found is None:
+        found = _SLOTS[kind] = tuple(
+            (f".{name}", each)
+            for base in kind.__mro__
+            for name, each in list(base.__dict__.items())
+            if isinstance(each, types.MemberDescriptorType) and each.__objclass__ is base and name != "__dict__"
+        )
+    return found
+
+
+#: A class has its slots for life.
+_SLOTS: weakref.WeakKeyDictionary[type, tuple[tuple[str, types.MemberDescriptorType], ...]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def short(key: Any) -> str:

@@ -12,12 +12,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
 from jupyter_mlops.engine import processes, worker
+from jupyter_mlops.engine.kernel_start import start_kernel
 from jupyter_mlops.engine.service import EngineService
 from jupyter_mlops.engine.settings import settings
+from jupyter_mlops.engine.warm.pool import ask
 from jupyter_mlops.store.database import database
 from jupyter_mlops.store.outbox import since
 from jupyter_mlops.workspace import Workspace
@@ -227,3 +230,35 @@ print("printed", flush=True)
     assert len(files) == 1 + worker.LOG_FILES
     assert all(file.stat().st_size < 2500 for file in files)
     assert "printed" in (tmp_path / "worker.log").read_text()
+
+
+def test_it_offers_warm_kernels_and_its_templates_end_with_it(engine: EngineService) -> None:
+    configure(engine.workspace, "[engine]\nwarm_imports = ['decimal']\n")
+    state = engine.workspace.state
+    engine.ensure_worker()
+
+    def offered() -> dict[str, object]:
+        return ask(state, [sys.executable], dict(os.environ), ["fractions"])
+
+    eventually(lambda: "template" in offered(), timeout=120)
+    assert offered()["loaded"] == ["decimal", "fractions"]
+    assert any("A template is ready: decimal, fractions" in line for line in engine.log_tail())
+    manager = start_kernel("python3", engine.workspace.root, warm=state, imports=["fractions"])
+    kernel = psutil.Process(manager.provisioner.process.pid)
+    template = kernel.parent()
+    assert template is not None and manager.provisioner.loaded is not None
+
+    engine.stop_worker()
+
+    assert "fresh" in offered()
+    assert kernel.is_running() and template.is_running()  # a step goes on without its worker
+    manager.provisioner.process.kill()
+    manager.provisioner.process.wait(10)
+    eventually(lambda: not template.is_running())
+
+
+def test_warm_kernels_can_be_off(engine: EngineService) -> None:
+    configure(engine.workspace, "[engine]\nwarm_kernels = false\n")
+    engine.ensure_worker()
+
+    assert ask(engine.workspace.state, [sys.executable], dict(os.environ), []) == {"fresh": "no worker runs"}

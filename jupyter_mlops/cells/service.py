@@ -32,6 +32,8 @@ __all__ = ["CellService", "current_execution", "note_data", "note_run", "source_
 
 _logger = logging.getLogger(__name__)
 _RECORDER = "jupyter_mlops.cells.recorder"
+#: What the log of this process has said already: a question may be asked every second.
+_told: set[str] = set()
 
 
 def current_execution() -> str:
@@ -76,14 +78,16 @@ class CellService:
         return import_journals(self._workspace)
 
     def try_to_refresh(self) -> None:
-        """Read in what is new; where that fails, the log says why."""
+        """Read in what is new; where that fails, the log says why, once for each reason."""
         try:
-            problems = self.refresh().problems
+            problems = list(self.refresh().problems.items())
         except MlopsError as error:
-            _logger.warning("New records of cells are not read in: %s", error)
-        else:
-            for name, problem in problems.items():
-                _logger.warning("The record of cells %s can't be read: %s", name, problem)
+            problems = [("", error)]
+        for name, problem in problems:
+            text = f"{name}: {problem}" if name else str(problem)
+            level = logging.DEBUG if text in _told else logging.WARNING
+            _told.add(text)
+            _logger.log(level, "Records of cells are not read in: %s", text)
 
     # -- reading -----------------------------------------------------------------------------------------------
 

@@ -513,3 +513,12 @@ def test_sessions_say_whose_they_are(place: Workspace) -> None:
     )
     assert (second.notebook, second.damaged) == ("", 1)  # its first record does not fit
     assert [each.id for each in CellService(place).sessions(SessionQuery(notebook="a.ipynb")).items] == [kernel.session]
+
+
+def test_the_log_says_once_why_a_journal_is_not_read(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
+    Kernel(workspace).run(format=2)
+    cells = CellService(workspace)
+    for _time in range(3):
+        cells.executions()
+    said = [record for record in caplog.records if "newer" in record.getMessage()]
+    assert [record.levelname for record in said if record.levelname != "DEBUG"] == ["WARNING"]

@@ -7,6 +7,7 @@ alone, and what lies there is trusted as the notebook is.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 from collections.abc import Callable, Iterator, Mapping
@@ -195,7 +196,9 @@ def _write(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str,
 def _not_kept(
     group: dict[str, Any], culprit: Any, reason: str, namespace: dict[str, Any], shared_with: str | None = None
 ) -> NotKeptError:
-    where = way_to(group, culprit, namespace)
+    where: str | None = None
+    with contextlib.suppress(Exception):  # the way leads through objects of any kind: the reason is what matters
+        where = way_to(group, culprit, namespace)
     if where is None and len(group) > 1:  # made while it was written: see which variable it was written for
         for name, value in group.items():
             try:

@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("jupyter_mlops.pipelines.commands", "run", _("Run one notebook as a tracked job.")),
     "pipeline": ("jupyter_mlops.pipelines.commands", "pipeline", _("Run and watch pipelines.")),
     "runs": ("jupyter_mlops.tracking.commands", "runs", _("List and show tracked runs.")),
+    "restore": ("jupyter_mlops.reproduction.commands", "restore", _("Bring the state of a run back on a new branch.")),
+    "verify": ("jupyter_mlops.reproduction.commands", "verify", _("Run a run's cells again and compare.")),
     "history": ("jupyter_mlops.versioning.commands", "history", _("List and bring back versions of notebooks.")),
     "cells": ("jupyter_mlops.cells.commands", "cells", _("Show what is recorded of the executions of cells.")),
     "models": ("jupyter_mlops.registry.commands", "models", _("List and show registered models, move aliases.")),

@@ -14,6 +14,8 @@ from ..errors import MlopsError
 from ..workspace import Workspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .importing import ImportReport
     from .record import Execution
     from .types import (
@@ -28,7 +30,16 @@ if TYPE_CHECKING:
         SessionQuery,
     )
 
-__all__ = ["CellService", "current_execution", "note_data", "note_run", "source_hash", "title"]
+__all__ = [
+    "CellService",
+    "content_digest",
+    "current_execution",
+    "file_digest",
+    "note_data",
+    "note_run",
+    "source_hash",
+    "title",
+]
 
 _logger = logging.getLogger(__name__)
 _RECORDER = "jupyter_mlops.cells.recorder"
@@ -56,6 +67,20 @@ def note_data(name: str, version: str) -> None:
     module = sys.modules.get(_RECORDER)
     if module is not None and (recorder := module.active()) is not None:
         recorder.note_data(name, version)
+
+
+def file_digest(path: Path) -> str:
+    """Return a file's digest as records have it; ``missing`` or ``unreadable`` where there is none."""
+    from .files import FileDigests
+
+    return FileDigests().of(str(path))
+
+
+def content_digest(content: bytes) -> str:
+    """Return the digest that records have of a file with this content (of up to 1 GiB)."""
+    import xxhash
+
+    return str(xxhash.xxh3_128(content).hexdigest())
 
 
 class CellService:

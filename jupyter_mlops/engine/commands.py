@@ -18,7 +18,11 @@ from .service import EngineService
 from .types import WorkerStatus
 
 #: Modules that declare workflows; the worker imports those that are installed.
-MODULES = ("jupyter_mlops.pipelines.workflows", "jupyter_mlops.serving.workflows")
+MODULES = (
+    "jupyter_mlops.pipelines.workflows",
+    "jupyter_mlops.serving.workflows",
+    "jupyter_mlops.reproduction.workflows",
+)
 
 _workspace = click.option(
     "--workspace",

@@ -20,6 +20,7 @@ AREAS: dict[str, str] = {
     "tracking": "jupyter_mlops.tracking.routes",
     "cells": "jupyter_mlops.cells.routes",
     "versioning": "jupyter_mlops.versioning.routes",
+    "reproduction": "jupyter_mlops.reproduction.routes",
     "lineage": "jupyter_mlops.lineage.routes",
     "pipelines": "jupyter_mlops.pipelines.routes",
     "registry": "jupyter_mlops.registry.routes",

@@ -17,7 +17,9 @@ def load(shell: InteractiveShell) -> None:
     from .cells import CellMagics
     from .kernel import set_up_kernel
     from .magics import MlopsMagics
+    from .reproduction import ReproductionMagics
 
+    shell.register_magics(ReproductionMagics)
     shell.register_magics(MlopsMagics, CellMagics)
     workspace = set_up_kernel()
     if workspace is not None:

@@ -19,10 +19,19 @@ from .git import Git, GitError
 from .keeper import NotebookKeeper
 from .notebook_history import NotebookHistory
 from .repository import Repository, is_commit, open_repository
+from .restoring import RestoredTree, Restoring, check_name
 from .snapshots import IDENTITY, LEFT_OUT, take
 from .types import Cause, GitStatus, NotebookVersion, Snapshot, SnapshotFile
 
-__all__ = ["GitError", "NotebookHistory", "NotebookKeeper", "VersioningService"]
+__all__ = [
+    "GitError",
+    "NotebookHistory",
+    "NotebookKeeper",
+    "RestoredTree",
+    "Restoring",
+    "VersioningService",
+    "check_name",
+]
 
 #: Largest file that :meth:`VersioningService.text` returns, bytes.
 TEXT_LIMIT = 5_000_000
@@ -160,6 +169,15 @@ class VersioningService:
                 next=_("Read it with `git show {commit}:{path}`.").format(commit=commit[:12], path=path),
             ) from error
         return SnapshotFile(path=path, commit=commit, size=size, content=content)
+
+    def unpin(self, key: str, *, namespace: str = "runs") -> None:
+        """Take the ref of a snapshot away; git drops the snapshot in time, unless something else keeps it."""
+        Git(open_repository(self.workspace).top).run("update-ref", "-d", _ref(namespace, key))
+
+    @cached_property
+    def restoring(self) -> Restoring:
+        """Brings snapshots back, as branches and work trees."""
+        return Restoring(self.workspace)
 
     # -- versions of notebooks ---------------------------------------------------------------------------------
 

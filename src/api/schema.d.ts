@@ -177,6 +177,108 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cells/executions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Executions of cells, newest first. */
+        get: operations["list_cell_executions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/executions/{execution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One execution of a cell, whole, by its id or the beginning of it. */
+        get: operations["get_cell_execution"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/executions/{execution}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The runs, model versions, endpoints, … that an execution led to. */
+        get: operations["get_cell_execution_links"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/executions/{execution}/producers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The executions that made what an execution read, oldest first. */
+        get: operations["list_cell_execution_producers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Kernels whose cells were recorded, newest first. */
+        get: operations["list_cell_sessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/impact": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What lives downstream of a cell. */
+        get: operations["get_cell_impact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/versioning/status": {
         parameters: {
             query?: never;
@@ -363,6 +465,75 @@ export interface paths {
         put?: never;
         /** Write a version as a new notebook beside the notebook. */
         post: operations["copy_notebook_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reproduction/runs/{run_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring the state of a run back on a new branch or in a work tree; the present work stays as it is. */
+        post: operations["restore_run_state"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reproduction/restored/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a restored branch, and its work tree, away; one that was worked in only with `force`. */
+        delete: operations["undo_restore"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reproduction/runs/{run_id}/verification": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the last verification of a run stands, or how it ended. */
+        get: operations["get_verification"];
+        put?: never;
+        /** Run the cells of a run again, in the worker, and compare. Progress comes as changes of the run. */
+        post: operations["start_verification"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reproduction/runs/{run_id}/verification/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel the verification of a run; one that has ended stays as it is. */
+        post: operations["cancel_verification"];
         delete?: never;
         options?: never;
         head?: never;
@@ -733,6 +904,19 @@ export interface components {
             /** @description Keys of the cell's metadata that differ. */
             metadata: string[];
         };
+        /** @description What lives downstream of a cell: what its executions, and those that used what they made, have led to. */
+        CellImpact: {
+            notebook: string;
+            cell_id: string;
+            /** @description In words, such as `feeds delay version 3, 2 endpoints`; empty: nothing is known. */
+            summary: string;
+            /** @description Executions of the cell that are recorded. */
+            executions: number;
+            /** @description Later executions that used what it made and led to something. */
+            cells: components["schemas"]["Linked"][];
+            /** @description Runs, model versions, endpoints and what else came of it, nearest first. */
+            items: components["schemas"]["Linked"][];
+        };
         /** @description One cell of a step's latest attempt. */
         CellProgress: {
             index: number;
@@ -742,11 +926,51 @@ export interface components {
             status: "queued" | "running" | "succeeded" | "failed" | "cancelled" | "skipped";
             started_at: number | null;
             ended_at: number | null;
+            /**
+             * @description `ran`, `cached` (the results of an earlier execution were taken) or `replayed` (known, but run again); empty while the step runs.
+             * @default
+             */
+            action: string;
+            /**
+             * @description Why it ran, where it might have been taken.
+             * @default
+             */
+            why: string;
+        };
+        /** @description One kernel whose cells were recorded. */
+        CellSession: {
+            id: string;
+            notebook: string;
+            pipeline_run_id: string;
+            step: string;
+            attempt: number;
+            host: string;
+            pid: number;
+            python: string;
+            /** @description Hash of the Python environment at its start. */
+            environment: string;
+            /** @description UTC seconds since the epoch. */
+            started_at: number;
+            /** @description When recording ended; null: it goes on. */
+            ended_at: number | null;
+            executions: number;
+            /** @description Lines of its journal that could not be read. */
+            damaged: number;
         };
         /** @description A version as a new notebook. */
         CopiedNotebook: {
             /** @description Workspace path of the copy, beside the notebook. */
             path: string;
+        };
+        /** @description A file that the run read and that its snapshot does not hold as it was. */
+        DataFile: {
+            /** @description Workspace path; absolute: it lies outside the workspace. */
+            path: string;
+            /**
+             * @description as it was: the present file is the one that the run read. copied: and it was put into the restored folder. other in snapshot: it changed between the snapshot and the cell that read it.
+             * @enum {string}
+             */
+            state: "copied" | "as it was" | "changed" | "missing" | "other in snapshot";
         };
         /** @description Put a model version behind an endpoint; where the endpoint exists, it moves to the new version. */
         DeployRequest: {
@@ -773,6 +997,20 @@ export interface components {
              */
             op: " " | "+" | "-" | "@";
             text: string;
+        };
+        /** @description The first cell whose results differ. */
+        Divergence: {
+            /** @description Place in the executed order, from 1. */
+            cell: number;
+            count: number;
+            title: string;
+            /** @enum {string} */
+            cause: "input" | "not deterministic" | "unknown";
+            /** @description What was different before it; empty: nothing that is recorded. */
+            inputs: components["schemas"]["InputDifference"][];
+            results: components["schemas"]["ResultDifference"][];
+            /** @description One sentence for a person. */
+            why: string;
         };
         /** @description All findings, in the order of the checks. */
         DoctorReport: {
@@ -844,6 +1082,129 @@ export interface components {
             modified_at: number;
             /** @description The file: a notebook as JSON text. */
             content: string;
+        };
+        /** @description One run of one cell, whole. */
+        ExecutionDetail: {
+            id: string;
+            /** @description The kernel that ran it, from its start to its end. */
+            session: string;
+            /** @description Place in the session, from 1. */
+            sequence: number;
+            /** @description Workspace path; empty: the kernel belongs to no notebook of the workspace. */
+            notebook: string;
+            cell_id: string;
+            /** @description Jupyter's number of the execution, `In [7]`. */
+            count: number;
+            /** @description First telling line of the cell. */
+            title: string;
+            /**
+             * @description died: the kernel ended, or stopped recording, while it ran. cached: its results were taken from an earlier execution.
+             * @enum {string}
+             */
+            status: "running" | "succeeded" | "failed" | "interrupted" | "died" | "cached";
+            /** @description UTC seconds since the epoch. */
+            started_at: number;
+            /** @description How long it took; null: it runs, or its end is not known. */
+            seconds: number | null;
+            /** @description `<exception>: <message>`; empty: none. */
+            error: string;
+            /** @description Names read → the version that they had. */
+            reads: {
+                [key: string]: string;
+            };
+            /** @description Names bound. */
+            written: string[];
+            /** @description Names whose objects may have been changed in place. */
+            changed: string[];
+            deleted: string[];
+            /** @description Files read → digest of their content. */
+            files_read: {
+                [key: string]: string;
+            };
+            files_written: {
+                [key: string]: string;
+            };
+            /** @description Data read through connections and datasets → version. */
+            data: {
+                [key: string]: string;
+            };
+            /** @description MLflow runs that were active in it. */
+            runs: string[];
+            /** @description Hash of all that its result follows from; empty: that can't be told. */
+            key: string;
+            /** @description Why parts of the record are missing; empty: none are. */
+            incomplete: string;
+            pipeline_run_id: string;
+            step: string;
+            attempt: number;
+            /** @description The cell's text as it ran. */
+            source: string;
+            source_hash: string;
+            /** @description Id of the message that asked for it. */
+            message: string;
+            /** @description Names that it may have bound, and has left as they were. */
+            kept: string[];
+            values: {
+                [key: string]: components["schemas"]["RecordedValue"];
+            };
+            /** @description How the variables that it touched belong together after it. */
+            groups: string[][];
+            /** @description Modules of the user's own that it used → digest of their source. */
+            modules: {
+                [key: string]: string;
+            };
+            /** @description Their files → the module. */
+            module_files: {
+                [key: string]: string;
+            };
+            /** @description Global random generators that it used → digests of their state before and after. */
+            generators: {
+                [key: string]: string[];
+            };
+            /** @description Those that it set before it can have used them. */
+            seeded: string[];
+            /** @description Options that were not the defaults → digest, before it. */
+            options: {
+                [key: string]: string;
+            };
+            options_after: {
+                [key: string]: string;
+            };
+            /** @description Hash of the Python environment. */
+            environment: string;
+            /** @description Hosts that it connected to. */
+            network: string[];
+            /** @description Programs that it started. */
+            programs: string[];
+            /** @description Threads and tasks that still ran when it ended. */
+            background: number;
+            /** @description Why its names can't be told from its code. */
+            opaque: string[];
+            /** @description Calls whose result was thrown away. */
+            calls: string[];
+            /** @description Shell commands, and magics that change the process. */
+            effects: string[];
+            /** @description Digests of what it displayed, in order. */
+            outputs: string[];
+            /** @description MLflow runs that were still open when it ended. */
+            runs_open: string[];
+            /** @description cached: the execution whose results were taken; empty: none. */
+            taken_from: string;
+        };
+        /** @description What came of an execution, nearest first. */
+        ExecutionLinks: {
+            execution: string;
+            items: components["schemas"]["Linked"][];
+        };
+        /** @description Executions that belong together. */
+        ExecutionList: {
+            items: components["schemas"]["RecordedExecution"][];
+        };
+        /** @description One page of executions. */
+        ExecutionPage: {
+            items: components["schemas"]["RecordedExecution"][];
+            /** @default  */
+            next_page_token: string;
         };
         /** @description A named group of runs. */
         Experiment: {
@@ -918,6 +1279,24 @@ export interface components {
              */
             name: string;
         };
+        /** @description Something that an execution follows from, and that was not the same. */
+        InputDifference: {
+            /** @enum {string} */
+            kind: "module" | "file" | "data" | "package" | "options" | "generator" | "variable";
+            name: string;
+            /**
+             * @description Version or digest that the run had; empty: none.
+             * @default
+             */
+            then: string;
+            /** @default  */
+            now: string;
+            /**
+             * @description In words: the first row of a table or line of a file that differs.
+             * @default
+             */
+            detail: string;
+        };
         /** @description Keep a notebook's state that is not in its file: what the browser shows after an execution. */
         KeepRequest: {
             /** @description Workspace path. */
@@ -960,6 +1339,23 @@ export interface components {
             items: components["schemas"]["KeptNotebook"][];
             /** @default  */
             next_page_token: string;
+        };
+        /** @description A run, model version, endpoint, … that an execution led to. */
+        Linked: {
+            /** @enum {string} */
+            kind: "notebook" | "cell_execution" | "snapshot" | "run" | "pipeline_run" | "step" | "artifact" | "dataset" | "model_version" | "deployment" | "endpoint" | "prediction";
+            key: string;
+            label: string;
+            /** @description An endpoint or deployment: whether it answers now. Others: null. */
+            live: boolean | null;
+        };
+        /** @description A metric of the run, then and now. */
+        MetricComparison: {
+            name: string;
+            /** @description Its value; empty: not logged. */
+            then: string;
+            now: string;
+            equal: boolean;
         };
         /** @description The values of one metric, in order of step and time; thinned evenly where there are more than asked for. */
         MetricHistory: {
@@ -1126,6 +1522,14 @@ export interface components {
             /** @description Why no versions of it are kept now, in words; empty: they are. */
             not_kept: string;
         };
+        /** @description A package, or Python, in two environments. */
+        PackageChange: {
+            name: string;
+            /** @description Version that the run had; empty: it was not installed. */
+            then: string;
+            /** @description Version here; empty: it is not installed. */
+            now: string;
+        };
         /** @description A parameter of a pipeline. */
         ParameterSpec: {
             name: string;
@@ -1255,6 +1659,80 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description One run of one cell, as a row of a list. */
+        RecordedExecution: {
+            id: string;
+            /** @description The kernel that ran it, from its start to its end. */
+            session: string;
+            /** @description Place in the session, from 1. */
+            sequence: number;
+            /** @description Workspace path; empty: the kernel belongs to no notebook of the workspace. */
+            notebook: string;
+            cell_id: string;
+            /** @description Jupyter's number of the execution, `In [7]`. */
+            count: number;
+            /** @description First telling line of the cell. */
+            title: string;
+            /**
+             * @description died: the kernel ended, or stopped recording, while it ran. cached: its results were taken from an earlier execution.
+             * @enum {string}
+             */
+            status: "running" | "succeeded" | "failed" | "interrupted" | "died" | "cached";
+            /** @description UTC seconds since the epoch. */
+            started_at: number;
+            /** @description How long it took; null: it runs, or its end is not known. */
+            seconds: number | null;
+            /** @description `<exception>: <message>`; empty: none. */
+            error: string;
+            /** @description Names read → the version that they had. */
+            reads: {
+                [key: string]: string;
+            };
+            /** @description Names bound. */
+            written: string[];
+            /** @description Names whose objects may have been changed in place. */
+            changed: string[];
+            deleted: string[];
+            /** @description Files read → digest of their content. */
+            files_read: {
+                [key: string]: string;
+            };
+            files_written: {
+                [key: string]: string;
+            };
+            /** @description Data read through connections and datasets → version. */
+            data: {
+                [key: string]: string;
+            };
+            /** @description MLflow runs that were active in it. */
+            runs: string[];
+            /** @description Hash of all that its result follows from; empty: that can't be told. */
+            key: string;
+            /** @description Why parts of the record are missing; empty: none are. */
+            incomplete: string;
+            pipeline_run_id: string;
+            step: string;
+            attempt: number;
+        };
+        /** @description What is known of a variable after an execution that wrote or changed it. */
+        RecordedValue: {
+            type: string;
+            /**
+             * @description Of its content; empty: it has none, or it would have taken too long.
+             * @default
+             */
+            digest: string;
+            /** @description Names that share objects with it; empty: it is alone. */
+            group: string[];
+            /** @description Names of the notebook that its functions use. */
+            reads: string[];
+            writes: string[];
+            /**
+             * @description What its functions use can't be told.
+             * @default false
+             */
+            opaque: boolean;
+        };
         /** @description A registered model. */
         RegisteredModel: {
             name: string;
@@ -1269,12 +1747,31 @@ export interface components {
             latest_version: string;
             versions: number;
         };
-        /** @description Bring a version back. */
-        RestoreRequest: {
-            /** @description Workspace path of the notebook. */
-            path: string;
-            /** @description Id of the version. */
-            version: string;
+        /** @description A run's state, brought back beside the present work. */
+        Restoration: {
+            run_id: string;
+            name: string;
+            /** @enum {string} */
+            into: "branch" | "worktree";
+            /** @description Tip of the branch `name`: the snapshot, and what the record adds to it. */
+            commit: string;
+            snapshot: string;
+            /** @description Workspace path of the work tree; empty: there is only the branch. */
+            folder: string;
+            /** @description The cells as they were executed, a path in the restored workspace; empty: none. */
+            notebook: string;
+            /** @description Executions in it. */
+            cells: number;
+            /** @description File with the run's environment, a path in the restored workspace. */
+            environment: string;
+            /** @description What is different in the environment of this process. */
+            packages: components["schemas"]["PackageChange"][];
+            data: components["schemas"]["DataFile"][];
+            /** @description Files that stayed out of the snapshot, with the reason. */
+            left_out: string[];
+            /** @description What is known of random generators, in words. */
+            seeds: string[];
+            notes: string[];
         };
         /** @description What a restore did. */
         RestoredNotebook: {
@@ -1283,6 +1780,16 @@ export interface components {
             version: components["schemas"]["NotebookVersion"];
             /** @description Version that holds what was there before: restore it to undo. Empty: no file. */
             before: string;
+        };
+        /** @description Something that an execution made, and that was not the same. */
+        ResultDifference: {
+            /** @enum {string} */
+            kind: "variable" | "file" | "output" | "status" | "metric" | "param";
+            name: string;
+            /** @default  */
+            then: string;
+            /** @default  */
+            now: string;
         };
         /** @description One run, whole. */
         RunDetail: {
@@ -1358,6 +1865,12 @@ export interface components {
             metrics: {
                 [key: string]: number | ("NaN" | "Infinity" | "-Infinity");
             };
+        };
+        /** @description One page of sessions. */
+        SessionPage: {
+            items: components["schemas"]["CellSession"][];
+            /** @default  */
+            next_page_token: string;
         };
         /** @description The exact state behind a run, a commit under `refs/mlops/`. Runs that found nothing changed share one. */
         Snapshot: {
@@ -1487,6 +2000,83 @@ export interface components {
             /** @description More lies beyond the depth or the limit of 1,000 nodes. */
             truncated: boolean;
         };
+        /** @description A run's cells, executed again and compared. */
+        Verification: {
+            run_id: string;
+            /** @enum {string} */
+            status: "queued" | "running" | "equal" | "drifted" | "failed" | "cancelled";
+            /**
+             * @description Of the work of the worker; empty: another process does it.
+             * @default
+             */
+            workflow_id: string;
+            present: boolean;
+            tolerance: number;
+            started_at: number;
+            /** @default null */
+            ended_at: number | null;
+            /** @default 0 */
+            cells_total: number;
+            /** @default 0 */
+            cells_done: number;
+            /**
+             * @description Null: no cell's results differ.
+             * @default null
+             */
+            first: components["schemas"]["Divergence"] | null;
+            cells: components["schemas"]["VerifiedCell"][];
+            metrics: components["schemas"]["MetricComparison"][];
+            /** @description Parameters of the run that differ. */
+            params: components["schemas"]["ResultDifference"][];
+            packages: components["schemas"]["PackageChange"][];
+            /** @description Files that were not found as the run read them. */
+            data: components["schemas"]["DataFile"][];
+            notes: string[];
+            /**
+             * @description Why it could not be finished.
+             * @default null
+             */
+            error: components["schemas"]["ErrorInfo"] | null;
+        };
+        /** @description One execution, then and now. */
+        VerifiedCell: {
+            /** @description Place in the executed order, from 1. */
+            index: number;
+            /** @description Jupyter's number, `In [7]`, then. */
+            count: number;
+            title: string;
+            /** @description Id of the record of then. */
+            execution: string;
+            /** @enum {string} */
+            status: "equal" | "drifted" | "not compared" | "not run";
+            inputs: components["schemas"]["InputDifference"][];
+            results: components["schemas"]["ResultDifference"][];
+            /** @description Names whose values have no digest in one of the two records. */
+            uncompared: string[];
+            /**
+             * @description Why it was not run or not compared.
+             * @default
+             */
+            note: string;
+        };
+        /** @description How to verify a run. */
+        VerifyRequest: {
+            /**
+             * @description Run the cells on the files as they are now, not on the run's snapshot.
+             * @default false
+             */
+            present: boolean;
+            /**
+             * @description Longest time; 0: no limit.
+             * @default 0
+             */
+            timeout_seconds: number;
+            /**
+             * @description Largest relative difference of a metric that counts as equal; 0: exactly equal.
+             * @default 0
+             */
+            tolerance: number;
+        };
         /** @description Whether the workspace's worker runs. */
         WorkerStatus: {
             /** @enum {string} */
@@ -1514,6 +2104,27 @@ export interface components {
             worker: components["schemas"]["WorkerStatus"] | null;
             /** @description MLflow tracking URI without secrets; empty: unknown. */
             tracking_uri: string;
+        };
+        /** @description How to bring a run's state back. */
+        jupyter_mlops__reproduction__types__RestoreRequest: {
+            /**
+             * @description branch: a new branch. worktree: also its files, in `restored/<name>`.
+             * @default branch
+             * @enum {string}
+             */
+            into: "branch" | "worktree";
+            /**
+             * @description Of the branch and the folder; empty: one is made up.
+             * @default
+             */
+            name: string;
+        };
+        /** @description Bring a version back. */
+        jupyter_mlops__versioning__types__RestoreRequest: {
+            /** @description Workspace path of the notebook. */
+            path: string;
+            /** @description Id of the version. */
+            version: string;
         };
     };
     responses: {
@@ -2030,6 +2641,225 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
+    list_cell_executions: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Token of the page, from the answer before; empty: first page. */
+                page_token?: string;
+                /** @description Items on a page. */
+                max_results?: number;
+                /** @description Only those of this notebook (workspace path). */
+                notebook?: string;
+                /** @description Only those of the cell with this id. */
+                cell_id?: string;
+                /** @description Only those of this kernel session. */
+                session?: string;
+                /** @description Only those in which this MLflow run was active. */
+                run_id?: string;
+                /** @description Only those that wrote, changed or deleted this name. */
+                name?: string;
+                /** @description Only those whose result follows from the same. */
+                key?: string;
+                /** @description Only those of this pipeline run. */
+                pipeline_run_id?: string;
+                /** @description Only those of this step. */
+                step?: string;
+                /** @description Only those that ended like this. */
+                status?: "" | "running" | "succeeded" | "failed" | "interrupted" | "died" | "cached";
+                /** @description Only those whose source has this text; case is ignored. */
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of executions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_cell_execution: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One run of one cell, whole. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionDetail"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_cell_execution_links: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What came of an execution, nearest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionLinks"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    list_cell_execution_producers: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Executions that belong together. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionList"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    list_cell_sessions: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Token of the page, from the answer before; empty: first page. */
+                page_token?: string;
+                /** @description Items on a page. */
+                max_results?: number;
+                /** @description Only those of this notebook (workspace path). */
+                notebook?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page of sessions. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_cell_impact: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Workspace path. */
+                notebook: string;
+                cell_id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What lives downstream of a cell: what its executions, and those that used what they made, have led to. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellImpact"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
     get_git_status: {
         parameters: {
             query?: {
@@ -2405,7 +3235,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RestoreRequest"];
+                "application/json": components["schemas"]["jupyter_mlops__versioning__types__RestoreRequest"];
             };
         };
         responses: {
@@ -2442,7 +3272,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["RestoreRequest"];
+                "application/json": components["schemas"]["jupyter_mlops__versioning__types__RestoreRequest"];
             };
         };
         responses: {
@@ -2461,6 +3291,181 @@ export interface operations {
             409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    restore_run_state: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["jupyter_mlops__reproduction__types__RestoreRequest"];
+            };
+        };
+        responses: {
+            /** @description A run's state, brought back beside the present work. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restoration"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    undo_restore: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Also one that was worked in since. */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_verification: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A run's cells, executed again and compared. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verification"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    start_verification: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VerifyRequest"];
+            };
+        };
+        responses: {
+            /** @description A run's cells, executed again and compared. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verification"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    cancel_verification: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A run's cells, executed again and compared. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Verification"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];

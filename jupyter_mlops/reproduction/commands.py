@@ -1,0 +1,96 @@
+"""``mlops restore`` and ``mlops verify``."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import InvalidInputError
+from ..i18n import gettext as _
+from ..terminal import show
+from ..workspace import Workspace
+from . import words
+from .service import ReproductionService
+from .types import Verification, VerifyRequest
+
+_json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON, the same fields as over HTTP."))
+
+
+@click.command()
+@click.argument("run_id", required=False)
+@click.option("--worktree", is_flag=True, help=_("Also write the files, to restored/<name>."))
+@click.option("--name", default="", help=_("Name of the branch and the folder; default: restored-<run>."))
+@click.option("--undo", default="", metavar="NAME", help=_("Take a restored state away again."))
+@click.option("--force", is_flag=True, help=_("With --undo: also one that was worked in since."))
+@click.option("--list", "list_", is_flag=True, help=_("List the restored states."))
+@_json
+def restore(run_id: str | None, worktree: bool, name: str, undo: str, force: bool, list_: bool, as_json: bool) -> None:
+    """Bring the state of a run back on a new branch, beside the present work."""
+    if sum(map(bool, (run_id, undo, list_))) != 1:
+        raise click.UsageError(_("Name a run, or use --undo NAME or --list."))
+    service = ReproductionService(Workspace.find())
+    if list_:
+        names = service.restored()
+        show(names, as_json, "\n".join(names) or _("Nothing is restored."))
+    elif undo:
+        service.undo_restore(undo, force=force)
+        show({"undone": undo}, as_json, _("Took {name} away.").format(name=undo))
+    else:
+        from .restoration import checked_request
+
+        found = service.restore(run_id or "", checked_request("worktree" if worktree else "branch", name))
+        show(found, as_json, "\n".join(words.restoration(found)))
+
+
+@click.command()
+@click.argument("run_id")
+@click.option("--present", is_flag=True, help=_("Run the cells on the files as they are now, to see what changed."))
+@click.option("--tolerance", type=click.FloatRange(0, 1), default=0.0, help=_("Relative difference of metrics."))
+@click.option("--timeout", type=click.FloatRange(0, 30 * 24 * 60), default=0.0, help=_("Minutes; 0: no limit."))
+@click.option("--worker", is_flag=True, help=_("Let the worker do it and return at once."))
+@click.option("--result", is_flag=True, help=_("Show how the last verification stands, or ended."))
+@click.option("--cancel", is_flag=True, help=_("Cancel the one that the worker does."))
+@_json
+@click.pass_context
+def verify(
+    context: click.Context,
+    run_id: str,
+    present: bool,
+    tolerance: float,
+    timeout: float,
+    worker: bool,
+    result: bool,
+    cancel: bool,
+    as_json: bool,
+) -> int:
+    """Run the cells of a run again and say whether they give the same.
+
+    Exit status 0: equal. 3: drifted; the first cell that differs and why are named.
+    """
+    if sum((worker, result, cancel)) > 1:
+        raise InvalidInputError(_("--worker, --result and --cancel exclude each other."))
+    service = ReproductionService(Workspace.find())
+    request = VerifyRequest(present=present, tolerance=tolerance, timeout_seconds=timeout * 60)
+    if cancel:
+        found = service.cancel(run_id)
+    elif result:
+        found = service.verification(run_id)
+    elif worker:
+        found = service.start(run_id, request)
+    else:
+        found = service.verify(run_id, request, on_change=None if as_json else _Progress())
+    show(found, as_json, "\n".join(words.verification(found)))
+    return 3 if found.status == "drifted" else 0
+
+
+class _Progress:
+    """Prints each count of finished executions once."""
+
+    def __init__(self) -> None:
+        self._shown = -1
+
+    def __call__(self, state: Verification) -> None:
+        if state.status == "running" and state.cells_done != self._shown:
+            self._shown = state.cells_done
+            click.echo(
+                _("{done} of {total} executions").format(done=state.cells_done, total=state.cells_total), err=True
+            )

@@ -1,0 +1,97 @@
+"""What is known of a run: its snapshot, its cells, its environment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..cells.service import CellService
+from ..environment import ARTIFACT, TAG_ENVIRONMENT
+from ..errors import MlopsError, NotFoundError
+from ..i18n import gettext as _
+from ..tracking.service import TrackingService, mlflow_errors
+from ..versioning.service import VersioningService
+from .environments import text_of
+
+if TYPE_CHECKING:
+    from ..cells.record import Execution
+    from ..tracking.types import RunDetail
+    from ..versioning.types import Snapshot
+    from ..workspace import Workspace
+
+#: Statuses of executions that have an end.
+ENDED = ("succeeded", "failed", "interrupted", "cached", "died")
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """All that reproducing a run begins with."""
+
+    run: RunDetail
+    snapshot: Snapshot
+    #: In the order in which they ran; empty: none are recorded.
+    records: list[Execution]
+    #: Why there are none.
+    not_recorded: str
+    #: The environment's lock text; empty: it is not kept.
+    environment: str
+
+    @property
+    def notebook(self) -> str:
+        """Workspace path of the notebook; empty: unknown."""
+        return next((each["notebook"] for each in self.records if each["notebook"]), self.run.notebook)
+
+    @property
+    def sessions(self) -> list[list[Execution]]:
+        """The executions of each kernel."""
+        found: dict[str, list[Execution]] = {}
+        for record in self.records:
+            found.setdefault(record["session"], []).append(record)
+        return list(found.values())
+
+
+def gather(workspace: Workspace, run_id: str) -> Material:
+    """Read what is known of a run.
+
+    Raises :class:`NotFoundError` where there is no such run, or no snapshot of it.
+    """
+    run = TrackingService(workspace).run(run_id)
+    try:
+        snapshot = VersioningService(workspace).get(run.id)
+    except NotFoundError as error:
+        raise NotFoundError(
+            _("The run {name} can't be restored: there is no snapshot of it.").format(name=run.name),
+            why=_why_no_snapshot(run, error),
+            next=_(
+                "Runs made by mlops.run(), %%track and steps, in a git repository, have one. `mlops doctor` checks."
+            ),
+            details={"run_id": run.id},
+        ) from error
+    records: list[Execution] = []
+    not_recorded = ""
+    try:
+        records = [each for each in CellService(workspace).of_run(run.id) if each["status"] in ENDED]
+    except NotFoundError as error:
+        not_recorded = str(error)
+    return Material(run, snapshot, records, not_recorded, _environment(workspace, run))
+
+
+def _why_no_snapshot(run: RunDetail, error: NotFoundError) -> str:
+    if run.snapshot:
+        return _("It was made ({commit}), but is no longer in this repository.").format(commit=run.snapshot[:12])
+    return error.why
+
+
+def _environment(workspace: Workspace, run: RunDetail) -> str:
+    kept = text_of(workspace, run.tags.get(TAG_ENVIRONMENT, ""))
+    if kept or ARTIFACT not in {each.path for each in run.artifacts}:
+        return kept
+    client = TrackingService(workspace).client()
+    try:
+        with mlflow_errors(_("read the environment of the run")):
+            from mlflow.artifacts import load_text
+
+            uri = client.get_run(run.id).info.artifact_uri
+            return str(load_text(f"{uri}/{ARTIFACT}"))
+    except MlopsError:
+        return ""

@@ -1,0 +1,259 @@
+"""Running executed cells again, headless, in a workspace of their own that nothing else uses.
+
+The workspace is a work tree in ``restored/.verifying/<run>/tree``. Its settings are the run's, but for where things
+are stored: whatever the cells log, register or publish stays in it and goes with it. The process that runs the cells
+dies with the one that asked for it, and its kernel with it; a folder whose owner is gone is cleared away by the next
+verification.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..cells.service import CellService
+from ..engine.attempt import Attempt, AttemptRequest, AttemptResult
+from ..engine.codec import error_from_dict
+from ..engine.kernel_control import INTERRUPT_GRACE, TERMINATE_GRACE, dies_with_parent
+from ..engine.processes import LockFile, started_at, terminate
+from ..errors import CancelledError, ConflictError, MlopsError, NotebookError, from_os_error
+from ..i18n import gettext as _
+from ..journal import read
+from ..versioning.service import Restoring, VersioningService
+from ..workspace import CONFIG_NAME, Workspace
+from .comparing import Again
+
+if TYPE_CHECKING:
+    from ..cells.record import Execution
+
+#: Below the folder of restored work trees, which git ignores. Not in ``.mlops``: files there are not recorded.
+_FOLDER = "restored/.verifying"
+_RECORDER = "jupyter_mlops.cells.replaying"
+_ORIGINAL = "MLOPS_REPLAY_OF"
+_RELOCATED = "relocated.jsonl"
+_LOOK_EVERY = 0.3
+#: From asking the process to end until it is asked harder.
+_GRACE = INTERRUPT_GRACE + TERMINATE_GRACE + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one verification works."""
+
+    folder: Path
+    lock: LockFile
+
+    @property
+    def tree(self) -> Path:
+        """The work tree."""
+        return self.folder / "tree"
+
+
+@contextlib.contextmanager
+def place(workspace: Workspace, run_id: str) -> Iterator[Place]:
+    """Hold the folder of a run's verification; what is in it goes at the end, whatever happens.
+
+    Raises :class:`ConflictError` where another process verifies the run.
+    """
+    base = workspace.root / _FOLDER
+    restoring = VersioningService(workspace).restoring
+    try:
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = base.parent / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise from_os_error(error, _("make the folder {path}").format(path=base), base) from error
+    clear(workspace)
+    made = Place(base / run_id, LockFile(base / f"{run_id}.lock"))
+    if not made.lock.acquire():
+        raise ConflictError(
+            _("The run {run_id} is being verified.").format(run_id=run_id),
+            next=_("Wait for it, or cancel it with `mlops verify {run_id} --cancel`.").format(run_id=run_id),
+        )
+    try:
+        _take_away(restoring, made.folder)
+        made.folder.mkdir()
+        yield made
+    finally:
+        _take_away(restoring, made.folder)
+        made.lock.release()
+
+
+def clear(workspace: Workspace) -> list[str]:
+    """Take away what verifications left that were killed; return the runs they were of."""
+    base = workspace.root / _FOLDER
+    cleared = []
+    for folder in sorted(base.iterdir()) if base.is_dir() else ():
+        lock = LockFile(base / f"{folder.name}.lock")
+        if folder.is_dir() and lock.acquire():
+            try:
+                _take_away(VersioningService(workspace).restoring, folder)
+                cleared.append(folder.name)
+            finally:
+                lock.release()
+    return cleared
+
+
+def lock_of(workspace: Workspace, run_id: str) -> LockFile:
+    """Return the lock that a run's verification holds."""
+    return LockFile(workspace.root / _FOLDER / f"{run_id}.lock")
+
+
+def set_up(workspace: Workspace, tree: Path) -> Workspace:
+    """Make the workspace in a work tree one that shares nothing with the original."""
+    config = _isolated(workspace)
+    try:
+        tree.mkdir(parents=True, exist_ok=True)
+        (tree / CONFIG_NAME).write_text(config, encoding="utf-8")
+    except OSError as error:
+        raise from_os_error(error, _("make the folder {path}").format(path=tree), tree) from error
+    made = Workspace(tree)
+    made.ensure_state()
+    return made
+
+
+def _isolated(workspace: Workspace) -> str:
+    """Return the settings as text: storage embedded, nothing kept of what need not be."""
+    name = workspace.name
+    sections: dict[str, dict[str, Any]] = {
+        "workspace": {"name": name},
+        "tracking": {"experiment": workspace.config.tracking.experiment or name},
+        "versioning": {"snapshots": False, "notebooks": False},
+        "engine": {"warm_kernels": False},
+        "cells": {"record": True, "cache": False},
+    }
+    # JSON's texts and truth values are TOML's.
+    return "\n".join(
+        line
+        for section, values in sections.items()
+        for line in [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+    )
+
+
+class Replay:
+    """One session's cells, run again."""
+
+    def __init__(self, workspace: Workspace, original: Workspace, notebook: str, number: int):
+        self._workspace = workspace
+        self._original = original
+        self._notebook = notebook or "notebook.ipynb"
+        self._folder = workspace.state / "replay" / str(number)
+
+    def run(
+        self,
+        content: bytes,
+        *,
+        deadline: float | None,
+        cancelled: threading.Event,
+        on_progress: Callable[[int], None],
+    ) -> AttemptResult:
+        """Run a notebook to its end and return how it ended. ``deadline``: ``time.monotonic()`` at which time is up.
+
+        Raises :class:`CancelledError`, and :class:`NotebookError` where it took too long, or its process died.
+        """
+        self._folder.mkdir(parents=True)
+        (self._folder / "source.ipynb").write_bytes(content)
+        attempt = Attempt(self._folder / "attempt")
+        attempt.prepare(self._request(deadline))
+        with attempt.log.open("ab") as log:
+            process = subprocess.Popen(
+                # -P: a file of the workspace named like a library must not be imported instead of it.
+                [sys.executable, "-P", "-m", "jupyter_mlops.engine.notebook_process", str(attempt.folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._workspace.root,
+                start_new_session=True,
+                preexec_fn=dies_with_parent(),
+            )
+        started = started_at(process.pid)
+        try:
+            while process.poll() is None:
+                if cancelled.wait(_LOOK_EVERY):
+                    raise CancelledError(_("The verification was cancelled."))
+                on_progress(self._done())
+        finally:
+            if process.poll() is None:
+                threading.Thread(target=process.wait, daemon=True).start()
+                terminate(process.pid, started, grace=_GRACE)
+            self._end_kernel(attempt)
+        result = attempt.result()
+        if result is None or result.outcome in ("died", "not_started"):
+            raise self._died(attempt, result)
+        if result.outcome != "succeeded" and result.error is not None and result.outcome != "failed":
+            raise error_from_dict(result.error.model_dump())
+        return result
+
+    def again(self) -> list[Again]:
+        """Return what was recorded, in the order in which the cells ran."""
+        service = CellService(self._workspace)
+        session = service.newest_session(self._notebook)
+        records: list[Execution] = service.record_of_session(session) if session else []
+        moved = {each["execution"]: each for each in read(self._workspace.state / _RELOCATED).records}
+        return [
+            Again(each, found.get("values", {}), found.get("outputs"))
+            for each in records
+            for found in [moved.get(each["id"], {})]
+        ]
+
+    def _done(self) -> int:
+        return len(read(self._workspace.state / _RELOCATED).records)
+
+    def _request(self, deadline: float | None) -> AttemptRequest:
+        here = self._workspace
+        return AttemptRequest(
+            pipeline_run_id="",
+            step="",
+            attempt=0,
+            round=1,
+            notebook=self._notebook,
+            source=here.relative(self._folder / "source.ipynb"),
+            output=here.relative(self._folder / "output.ipynb"),
+            timeout_seconds=max(1.0, deadline - time.monotonic()) if deadline is not None else 0,
+            extensions=[_RECORDER],
+            environment={_ORIGINAL: str(self._original.root)},
+        )
+
+    def _end_kernel(self, attempt: Attempt) -> None:
+        holder = attempt.lock.last()
+        kernel = holder.info.get("kernel_pid") if holder is not None else None
+        if holder is not None and kernel:  # it ends with its parent; here we make sure that it has
+            terminate(kernel, float(holder.info["kernel_started_at"]), grace=0.2)
+
+    def _died(self, attempt: Attempt, result: AttemptResult | None) -> MlopsError:
+        if result is not None and result.error is not None:
+            return error_from_dict(result.error.model_dump())
+        try:
+            lines = attempt.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return NotebookError(
+            _("The process that ran {notebook} again died.").format(notebook=self._notebook),
+            why=lines[-1][:500] if lines else "",
+            next=_("Verify the run again; if it is memory, close what needs it."),
+        )
+
+
+def _take_away(restoring: Restoring, folder: Path) -> None:
+    if folder.exists():
+        restoring.drop(folder / "tree")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def stop_worker(workspace: Workspace) -> None:
+    """End the worker that cells have started in a workspace that goes away."""
+    if (workspace.state / "worker.lock").exists():
+        from ..engine.service import EngineService
+
+        with contextlib.suppress(MlopsError):
+            EngineService(workspace).stop_worker()

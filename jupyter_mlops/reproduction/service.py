@@ -1,0 +1,137 @@
+"""Reproducing runs: bringing a run's state back, and running its cells again to see whether they give the same."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..errors import NotFoundError
+from ..i18n import gettext as _
+from .types import Restoration, RestoreRequest, Verification, VerifyRequest
+
+if TYPE_CHECKING:
+    from ..workspace import Workspace
+
+__all__ = ["ReproductionService"]
+
+#: Durable workflow and queue of verifications (``reproduction.workflows``).
+WORKFLOW = "reproduction.verify"
+QUEUE = "verifications"
+
+
+class ReproductionService:
+    """Restores and verifies the runs of one workspace. Cheap to construct."""
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+
+    # -- restoring ---------------------------------------------------------------------------------------------
+
+    def restore(self, run_id: str, request: RestoreRequest | None = None) -> Restoration:
+        """Bring the state of a run back on a new branch, or in a work tree; the present work stays as it is.
+
+        Files as in the run's snapshot, a notebook with its cells as they were executed, its environment as a file.
+        :meth:`undo_restore` takes it away again.
+
+        Raises :class:`NotFoundError` for a run that there is not or that has no snapshot, :class:`ConflictError` where
+        the name is in use, :class:`GitError` where files of the snapshot are no longer in the repository.
+        """
+        from .restoration import restore
+
+        return restore(self.workspace, run_id, request or RestoreRequest())
+
+    def undo_restore(self, name: str, *, force: bool = False) -> None:
+        """Take a restored branch, and its work tree, away.
+
+        Raises :class:`NotFoundError` where nothing was restored under this name, :class:`ConflictError` where it was
+        worked in since, unless ``force``.
+        """
+        from ..versioning.service import VersioningService
+
+        VersioningService(self.workspace).restoring.undo(name, force=force)
+
+    def restored(self) -> list[str]:
+        """Return the names under which states were restored that are still there."""
+        from ..versioning.service import VersioningService
+
+        return [each.name for each in VersioningService(self.workspace).restoring.restored()]
+
+    # -- verifying ---------------------------------------------------------------------------------------------
+
+    def verify(
+        self,
+        run_id: str,
+        request: VerifyRequest | None = None,
+        *,
+        cancelled: threading.Event | None = None,
+        on_change: Callable[[Verification], None] | None = None,
+    ) -> Verification:
+        """Run a run's cells again, in this process's care, and compare; return when it is done.
+
+        The cells run in the order in which they ran, in a work tree of their own. What they log, register or publish
+        stays in it. The result is kept with the run (``verification.json``, tag ``mlops.verified``).
+
+        Raises :class:`NotFoundError` for a run that there is not, that has no snapshot or no recorded cells;
+        :class:`InvalidInputError` where its cells would write over files outside their folder;
+        :class:`ConflictError` while it is being verified, :class:`CancelledError`, and :class:`NotebookError` where
+        the cells can't be run to the end (time is up, the kernel died). A cell that fails is a result, not an error.
+        """
+        from .verification import Verifier
+
+        verifier = Verifier(self.workspace, run_id, request or VerifyRequest(), on_change)
+        return verifier.run(cancelled or threading.Event())
+
+    def start(self, run_id: str, request: VerifyRequest | None = None) -> Verification:
+        """Let the worker verify a run; return how it stands. While it is being verified, that one is returned.
+
+        Raises as :meth:`verify` for what can be seen before the cells run.
+        """
+        import uuid
+
+        from ..engine.service import EngineService
+        from . import results
+        from .verification import Verifier
+
+        wanted = request or VerifyRequest()
+        current = results.read(self.workspace, run_id)
+        if current is not None and current.status in ("queued", "running"):
+            return current
+        queued = Verifier(self.workspace, run_id, wanted, None).queued()
+        queued.workflow_id = f"verify-{uuid.uuid4().hex}"
+        results.write(self.workspace, queued)
+        EngineService(self.workspace).enqueue(
+            WORKFLOW, queued.run_id, wanted.model_dump(), workflow_id=queued.workflow_id, queue=QUEUE
+        )
+        return queued
+
+    def cancel(self, run_id: str) -> Verification:
+        """Cancel the verification of a run that the worker does; one that has ended stays as it is.
+
+        Raises :class:`NotFoundError` where it was never verified.
+        """
+        from ..engine.service import EngineService
+        from . import results
+
+        found = self.verification(run_id)
+        if found.status in ("queued", "running") and found.workflow_id:
+            EngineService(self.workspace).cancel(found.workflow_id)
+            if found.status == "queued":
+                found.status = "cancelled"
+                results.write(self.workspace, found)
+        return found
+
+    def verification(self, run_id: str) -> Verification:
+        """Return how the last verification of a run stands, or how it ended.
+
+        Raises :class:`NotFoundError` where there is no such run, or it was never verified.
+        """
+        from . import results
+
+        found = results.read(self.workspace, run_id) or results.kept_with_run(self.workspace, run_id)
+        if found is None:
+            raise NotFoundError(
+                _("The run {run_id} was not verified yet.").format(run_id=run_id[:80]),
+                next=_("`mlops verify {run_id}` runs its cells again and compares.").format(run_id=run_id[:80]),
+            )
+        return found

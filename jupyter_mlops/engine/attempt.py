@@ -79,6 +79,9 @@ class CellRecord(Model):
     status: CellStatus = "queued"
     started_at: float | None = None
     ended_at: float | None = None
+    #: What a planner did with it (``ran``, ``cached``, ``replayed``) and why; empty without one.
+    action: str = ""
+    why: str = ""
 
 
 class AttemptResult(Model):

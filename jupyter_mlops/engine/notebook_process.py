@@ -52,6 +52,7 @@ class Execution:
         self.control = control
         self.records: list[CellRecord] = []
         self._by_index: dict[int, CellRecord] = {}
+        self._nodes: list[Any] = []
         self._progress: Any = None
         self._output = workspace.resolve(request.output)
 
@@ -176,6 +177,7 @@ class Execution:
             if runs(cell)
         ]
         self._by_index = {record.index: record for record in self.records}
+        self._nodes = cells
         self._progress = ProgressWriter(self.workspace, self.request, self.records)
 
     def cell_started(self, index: int) -> None:
@@ -189,6 +191,8 @@ class Execution:
         """Record how a cell ended."""
         record = self._by_index[index]
         record.status, record.ended_at = status, time.time()
+        planned = self._nodes[index].metadata.get("mlops", {})
+        record.action, record.why = str(planned.get("action", "")), str(planned.get("why", ""))
         self._progress.changed(record)
         if status != "succeeded":
             log.info("cell %s: %s", index, status)

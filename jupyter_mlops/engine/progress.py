@@ -109,7 +109,10 @@ def write_cells(session: Session, request: AttemptRequest, new: list[CellRecord]
     session.execute(delete(CellExecutionRow).where(*_of_attempt(request)))
     session.add_all(
         CellExecutionRow(
-            pipeline_run_id=request.pipeline_run_id, step=request.step, attempt=request.attempt, **cell.model_dump()
+            pipeline_run_id=request.pipeline_run_id,
+            step=request.step,
+            attempt=request.attempt,
+            **cell.model_dump(exclude={"action", "why"}),
         )
         for cell in new
     )

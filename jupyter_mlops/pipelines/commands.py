@@ -17,7 +17,15 @@ from ..workspace import Workspace
 from .parameter_types import from_text
 from .service import PipelineService
 from .terminal import LiveRun, error_lines, run_text, status_word
-from .types import PipelineFile, PipelineFileList, PipelineRun, PipelineRunPage, PipelineRunQuery, StartRequest
+from .types import (
+    CellProgress,
+    PipelineFile,
+    PipelineFileList,
+    PipelineRun,
+    PipelineRunPage,
+    PipelineRunQuery,
+    StartRequest,
+)
 
 _json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON, the same fields as over HTTP."))
 _parameters = click.option(
@@ -86,7 +94,7 @@ def show_run(run_id: str, step: str, as_json: bool) -> None:
         return
     detail = service.step(run_id, step)
     lines = [f"{detail.name}  {status_word(detail.status)}  {detail.notebook}"]
-    lines += [f"  [{cell.index}] {status_word(cell.status):<10} {cell.title}" for cell in detail.cells]
+    lines += [f"  [{cell.index}] {status_word(cell.status):<10} {cell.title}{_how(cell)}" for cell in detail.cells]
     lines += [f"  → {output.name}: {output.summary}  {output.path}" for output in detail.outputs]
     show(detail, as_json, "\n".join([*lines, detail.log.rstrip()]))
 
@@ -138,6 +146,12 @@ def _start(path: str, parameters: tuple[str, ...], detach: bool, as_json: bool) 
     stored = _in_workspace(workspace, path)
     request = StartRequest(path=stored, parameters=_parse(service, stored, parameters))
     return _follow(service, service.start(request), detach, as_json)
+
+
+def _how(cell: CellProgress) -> str:
+    if cell.action == "cached":
+        return _("  (from the cache)")
+    return _("  (run again: {why})").format(why=cell.why) if cell.action == "replayed" else ""
 
 
 def _follow(service: PipelineService, run: PipelineRun, detach: bool, as_json: bool) -> int:

@@ -97,6 +97,12 @@ class CellProgress(Model):
     status: StepStatus
     started_at: float | None
     ended_at: float | None
+    action: str = Field(
+        "",
+        description="`ran`, `cached` (the results of an earlier execution were taken) or `replayed` (known, but run "
+        "again); empty while the step runs.",
+    )
+    why: str = Field("", description="Why it ran, where it might have been taken.")
 
 
 class StepOutput(Model):

@@ -77,12 +77,20 @@ def pipeline_run(store: RunStore, run_id: str) -> PipelineRun:
 def step_detail(workspace: Workspace, store: RunStore, run_id: str, name: str) -> StepRunDetail:
     """Return a step with its cells, outputs and the end of its log. Raises :class:`NotFoundError`."""
     row = store.step(run_id, name)
-    cells = CellService(workspace).of_attempt(run_id, name, row.attempt)
+    cells = [
+        CellProgress.model_validate(cell.model_dump(include=set(CellProgress.model_fields)))
+        for cell in CellService(workspace).of_attempt(run_id, name, row.attempt)
+    ]
+    result = RunFolder(workspace, run_id).attempt(name, row.attempt).result() if row.attempt else None
+    done = {cell.index: cell for cell in result.cells} if result is not None else {}
+    for cell in cells:
+        if cell.index in done:
+            cell.action, cell.why = done[cell.index].action, done[cell.index].why
     step = _step(row)
     return StepRunDetail(
         **step.model_dump(exclude={"error"}),
         error=step.error,
-        cells=[CellProgress.model_validate(cell.model_dump(include=set(CellProgress.model_fields))) for cell in cells],
+        cells=cells,
         outputs=[step_output(artifact) for artifact in store.artifacts(run_id, name)],
         log=_log_tail(workspace, run_id, row),
     )

@@ -199,7 +199,22 @@ function CellTable(props: {
             <td>
               <StatusBadge status={cell.status} compact />
             </td>
-            <th scope="row">{cell.title}</th>
+            <th scope="row">
+              {cell.title}
+              {cell.action === 'cached' && (
+                <small
+                  title={trans.__(
+                    'An earlier execution had the same code and inputs; its results were taken.'
+                  )}
+                >
+                  {' '}
+                  {trans.__('from the cache')}
+                </small>
+              )}
+              {cell.action === 'replayed' && (
+                <small title={cell.why}> {trans.__('run again')}</small>
+              )}
+            </th>
             <td data-numeric>
               <Duration start={cell.started_at} end={cell.ended_at} />
             </td>

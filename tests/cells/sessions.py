@@ -149,6 +149,8 @@ def _show(value: Any, numbers: dict[int, int], alive: list[Any]) -> str:
     if type(value).__module__ == "__main__":
         return f"{head}({show(type(value))} {show(vars(value))})"
     reduced = value.__reduce_ex__(4) if not isinstance(value, BaseException) else (type(value), value.args)
+    if reduced[0] is iter and reduced[1] == ([],) and id(reduced[1][0]) not in numbers:
+        return f"{head}(ended)"  # one that has ended, and one over a list that nobody else has, give the same
     return f"{head}({', '.join(show(each) for each in reduced[1:])})"
 
 

@@ -28,7 +28,8 @@ FIRST = "import contextlib, random, copy\na = [1]\nb = [a, 2]\nc = a\nd = 3\ne =
 _more = st.sampled_from(
     (
         "random.seed(1)", "random.seed(@[0])", "@ = [random.random()]", "@ = random.sample(range(9), 3)",
-        "open('file.txt', 'w').write(str([i for i in @ if i in (0, 1, 2, 3)]))", "@ = [open('file.txt').read()]", "open('other.txt', 'a').write(str(type(@)))",
+        "open('file.txt', 'w').write(str([i for i in @ if i in (0, 1, 2, 3)]))", "@ = [open('file.txt').read()]",
+        "open('other.txt', 'a').write(str(type(@)))",
         "@ = (i for i in @)", "@ = lambda x=@: x.append(@)", "@()", "@ = @()", "@ = [@ for i in range(2)]",
         "@ = copy.deepcopy(@)", "@ = {'k': @, 'l': @}", "@['k'] = @", "@ = (@, @)", "@ = object()", "@ = @ is @",
         "def @(n=[]):\n    n.append(@)\n    return n", "def @():\n    global @\n    @ = [@]\n    return @",

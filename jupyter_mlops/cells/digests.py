@@ -34,7 +34,7 @@ _LEAVES = (
 #: Attributes of a class that are no part of what its author wrote.
 _CLASS_NOISE = frozenset(
     {"__dict__", "__weakref__", "__module__", "__doc__", "_abc_impl", "__abstractmethods__", "__firstlineno__"}
-    | {"__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
+    | {"__slotnames__", "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
 )
 
 

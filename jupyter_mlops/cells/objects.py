@@ -146,7 +146,8 @@ class _Walk:
         module = value.__module__
         if module == "__main__":
             self.found.ids[identity] = None
-            self._waiting.extend(value.__dict__.values())
+            # What copyreg keeps on a class when an instance is first pickled, or digested, is none of its author's.
+            self._waiting.extend(each for name, each in value.__dict__.items() if name != "__slotnames__")
             self._waiting.extend(value.__bases__)
             if type(value) is not type:
                 self._waiting.append(type(value))

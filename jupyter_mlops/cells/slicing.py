@@ -1,0 +1,410 @@
+"""The slice: the least executions, in the order in which they ran, that made a variable, a run or a file.
+
+Back from the target, each execution brings those that made what it found: the versions of the variables that it read,
+the files, the state of random generators; and what no name shows: options, the working directory, patched libraries.
+Executions are taken from the record, not cells: of a cell that ran five times, the run that counts.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..engine.cell_source import source_hash, title
+from ..errors import InvalidInputError, NotFoundError
+from ..i18n import gettext as _
+from .chronicle import OUTSIDE, Chronicle, files_written, touched
+from .policy import sets_up
+from .record import ABSENT, Execution
+from .slice_files import MISSING, UNTOLD, folder_makers, paths_needed, writers_of
+from .slice_notebook import notebook_of
+
+Kind = Literal["variable", "execution", "run", "file"]
+CellIs = Literal["unchanged", "edited", "deleted", "unknown"]
+_BUILTINS = frozenset(dir(builtins))
+_HISTORY_HINTS = ("_", "Out", "In")
+_MAKES_FOLDERS = re.compile(r"mkdir|makedirs|copytree|extract|TemporaryDirectory|mkdtemp")
+_PLOTS = ("matplotlib.", "seaborn.", "pandas.plotting.")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a slice is asked for."""
+
+    kind: Kind
+    #: Name of the variable, id of the execution or of the MLflow run, path of the file.
+    name: str
+    #: variable: as it was after the execution with this id; empty: as it is now.
+    after: str = ""
+
+
+@dataclass(slots=True)
+class SliceCell:
+    """One execution of a slice."""
+
+    execution: Execution
+    #: Why it is in.
+    why: list[str]
+    #: What became of its cell in the notebook since.
+    cell: CellIs = "unknown"
+
+    @property
+    def title(self) -> str:
+        """The first telling line of the cell."""
+        return title(self.execution["source"])
+
+
+@dataclass(slots=True)
+class Slice:
+    """What made a target."""
+
+    target: Target
+    #: In the order in which they ran.
+    cells: list[SliceCell] = field(default_factory=list)
+    #: Variables that were bound outside the record (by a widget, before recording began).
+    outside_names: list[str] = field(default_factory=list)
+    #: Files read that no execution of the session wrote → digest of what was read.
+    outside_files: dict[str, str] = field(default_factory=dict)
+    #: Versions of datasets and of what connections lead to.
+    data: dict[str, str] = field(default_factory=dict)
+    #: The user's own modules → digest of their source; their files → the module.
+    modules: dict[str, str] = field(default_factory=dict)
+    module_files: dict[str, str] = field(default_factory=dict)
+    #: What it made, as recorded: variable, or ``file:<path>`` → digest. What has none, or too slow a one, is missing.
+    expected: dict[str, str] = field(default_factory=dict)
+    #: Why running the slice may give something else.
+    doubts: list[str] = field(default_factory=list)
+
+    @property
+    def executions(self) -> list[Execution]:
+        """The records, in the order in which they ran."""
+        return [cell.execution for cell in self.cells]
+
+    def notebook(self, *, kernel_name: str = "python3") -> Any:
+        """Return these cells as a notebook of their own (nbformat 4)."""
+        return notebook_of(self, kernel_name=kernel_name)
+
+
+def target_of(records: Sequence[Execution], text: str) -> Target:
+    """Return what a person means: a variable, a file, an MLflow run, or an execution by the beginning of its id.
+
+    Raises :class:`NotFoundError`.
+    """
+    if any(text in touched(record) for record in records):
+        return Target("variable", text)
+    if any(text in files_written(record) for record in records):
+        return Target("file", text)
+    if any(text in record.get("runs", ()) for record in records):
+        return Target("run", text)
+    found = [record["id"] for record in records if len(text) >= 6 and record["id"].startswith(text)]
+    if len(found) == 1:
+        return Target("execution", found[0])
+    raise NotFoundError(
+        _("Nothing recorded in this session is called {text}.").format(text=text[:80]),
+        why=_("It is no variable that a cell wrote, no file, no run and no execution."),
+        next=_("Name a variable, a file that a cell wrote, the id of an MLflow run, or of an execution."),
+    )
+
+
+def slice_of(records: Sequence[Execution], target: Target, *, cells: Sequence[tuple[str, str]] | None = None) -> Slice:
+    """Return the executions that made a target.
+
+    ``records`` are those of one session, in the order in which they ran; ``cells`` the notebook's cells as they are
+    now (id, source), to say which were edited or deleted since. Raises :class:`NotFoundError` where the record has no
+    such target, :class:`InvalidInputError` for a variable that was deleted.
+    """
+    past = Chronicle(records)
+    slicer = _Slicer(past)
+    found = Slice(target)
+    for index, why in _roots(past, target, found):
+        slicer.add(index, why)
+    slicer.run()
+    found.cells = [SliceCell(records[index], why) for index, why in sorted(slicer.inside.items())]
+    found.outside_names = sorted(slicer.outside)
+    _what_it_takes(found, past, slicer)
+    if cells is not None:
+        _compare(found.cells, cells)
+    return found
+
+
+# -- where it begins -------------------------------------------------------------------------------------------------
+
+
+def _roots(past: Chronicle, target: Target, found: Slice) -> Iterable[tuple[int, str]]:
+    records = past.records
+    if target.kind == "variable":
+        return _variable(past, target, found)
+    if target.kind == "execution":
+        roots = [index for index, record in enumerate(records) if record["id"] == target.name]
+        why = _("it was asked for")
+    elif target.kind == "run":
+        roots = [index for index, record in enumerate(records) if target.name in record.get("runs", ())]
+        why = _("the run was active in it")
+    else:
+        roots = past.writers.get(target.name, [])[-1:]
+        why = _("it wrote {path}").format(path=target.name)
+        if roots:
+            found.expected[f"file:{target.name}"] = files_written(records[roots[0]])[target.name]
+    if not roots:
+        raise NotFoundError(
+            {
+                "execution": _("No execution {name} is recorded in this session."),
+                "run": _("The run {name} was not active in any recorded execution of this session."),
+                "file": _("No recorded execution of this session wrote {name}."),
+            }[target.kind].format(name=target.name[:200])
+        )
+    for index in roots if target.kind != "file" else ():
+        for name in touched(records[index]):
+            found.expected.pop(name, None)
+            if digest := records[index].get("values", {}).get(name, {}).get("digest"):
+                found.expected[name] = digest
+    return [(index, why) for index in roots]
+
+
+def _variable(past: Chronicle, target: Target, found: Slice) -> list[tuple[int, str]]:
+    name, end = target.name, len(past.records)
+    if target.after:
+        ends = [index + 1 for index, record in enumerate(past.records) if record["id"] == target.after]
+        if not ends:
+            raise NotFoundError(_("No execution {name} is recorded in this session.").format(name=target.after[:80]))
+        end = ends[-1]
+    index = past.last_touch(name, end)
+    if index == OUTSIDE:
+        raise NotFoundError(
+            _("No recorded execution wrote the variable {name}.").format(name=name[:200]),
+            why=_("It was defined outside the record, or never."),
+            next=_("Run the cell that defines it with recording on (%load_ext jupyter_mlops)."),
+        )
+    if not past.binds(index, name):
+        raise InvalidInputError(
+            _("The variable {name} was deleted.").format(name=name[:200]),
+            why=_("In [{count}] deleted it.").format(count=past.records[index].get("count", "?")),
+            next=_("Ask for it as it was after an earlier execution."),
+        )
+    roots = {index: _("it made {name}").format(name=name)}
+    waiting, seen = [name], {name}
+    while waiting:  # what the target's functions use when they are called
+        each = waiting.pop()
+        touch = past.last_touch(each, end)
+        value = past.records[touch].get("values", {}).get(each, {})
+        if each == name:
+            found.expected |= {name: value["digest"]} if value.get("digest") else {}
+        for used in {*value.get("reads", ()), *value.get("writes", ())} - seen:
+            seen.add(used)
+            maker = past.last_touch(used, end)
+            if maker != OUTSIDE and past.binds(maker, used):
+                waiting.append(used)
+                roots.setdefault(maker, _("it made {used}, which {name} uses").format(used=used, name=each))
+    return list(roots.items())
+
+
+# -- the way back ----------------------------------------------------------------------------------------------------
+
+
+class _Slicer:
+    def __init__(self, past: Chronicle):
+        self.past = past
+        self.records = past.records
+        #: Execution → why it is in.
+        self.inside: dict[int, list[str]] = {}
+        self.outside: set[str] = set()
+        self._waiting: list[int] = []
+
+    def add(self, index: int, why: str) -> None:
+        reasons = self.inside.get(index)
+        if reasons is None:
+            reasons = self.inside[index] = []
+            self._waiting.append(index)
+        if why not in reasons:
+            reasons.append(why)
+
+    def run(self) -> None:
+        """Add what is needed until nothing is."""
+        while self._waiting:
+            while self._waiting:
+                self._follow(self._waiting.pop())
+            self._setting_up()
+            self._deletions()
+
+    def _follow(self, index: int) -> None:
+        record = self.records[index]
+        for_it = _for(record)
+        if "reads" not in record:
+            for each in range(index):
+                self.add(each, _("what {it} read is not recorded").format(it=for_it))
+        for name, producer in self.past.steps[index].producers.items():
+            if record["reads"][name] == ABSENT:
+                continue
+            if producer == OUTSIDE:
+                self.outside.add(name)
+            else:
+                self.add(producer, _("it made {name}, which {it} read").format(name=name, it=for_it))
+        for path in paths_needed(record):
+            for each, written in writers_of(self.past, index, path):
+                self.add(each, _("it may have written {path}, which {it} needed").format(path=written, it=for_it))
+        for each, folder in folder_makers(self.past, index):
+            self.add(each, _("it made the folder {path}").format(path=folder))
+        if "folder" in _option_changes(record):  # it went into a folder: that has to be there
+            for each in range(index):
+                if _MAKES_FOLDERS.search(self.records[each]["source"]):
+                    self.add(each, _("it made the folder that {it} went into").format(it=for_it))
+        self._generators(index, for_it)
+        self._runs(index, for_it)
+        self._figures(index, for_it)
+        if any(each.startswith(_HISTORY_HINTS) for each in record.get("opaque", ())):
+            self._history(index, for_it)
+
+    def _generators(self, index: int, for_it: str) -> None:
+        """Add the last execution that moved each random generator that this one draws from, or set it."""
+        for name in self.records[index].get("generators", {}):
+            if seeds(self.records[index], name):
+                continue
+            for each in range(index - 1, -1, -1):
+                if name in self.records[each].get("generators", {}):
+                    why = _("it left the random generator {name} as {it} found it")
+                    self.add(each, why.format(name=name, it=for_it))
+                    break
+
+    def _runs(self, index: int, for_it: str) -> None:
+        for run in self.records[index].get("runs", ()):
+            opened = [each for each in range(index) if run in self.records[each].get("runs_open", ())]
+            if opened:
+                self.add(opened[0], _("it opened the run that was active in {it}").format(it=for_it))
+
+    def _figures(self, index: int, for_it: str) -> None:
+        """Add what drew on figures that were open: pyplot keeps them, no variable need."""
+        if not self.records[index].get("options", {}).get("figures"):
+            return
+        for each in range(index - 1, -1, -1):
+            record = self.records[each]
+            draws = any(call.startswith(_PLOTS) for call in record.get("calls", ()))
+            if draws or _option_changes(record) >= {"figures"}:
+                self.add(each, _("it drew on figures that were open in {it}").format(it=for_it))
+            if not record.get("options", {}).get("figures"):
+                break
+
+    def _history(self, index: int, for_it: str) -> None:
+        for each in range(index - 1, -1, -1):
+            if self.records[each].get("outputs"):
+                self.add(each, _("{it} read the output before it").format(it=for_it))
+                break
+
+    def _setting_up(self) -> None:
+        """Add earlier executions that may have set state that no variable shows."""
+        last = max(self.inside)
+        reads_files = any(self.records[each].get("files_read") for each in self.inside)
+        magics = any(why.startswith("%") for each in self.inside for why in self.records[each].get("opaque", ()))
+        logs = any(self.records[each].get("runs") for each in self.inside)
+        for index in range(last):
+            if index in self.inside:
+                continue
+            record = self.records[index]
+            if why := _sets_up(record, logs=logs):
+                self.add(index, why)
+            elif record.get("programs") and reads_files:
+                self.add(index, _("it ran programs, which may have written files"))
+            elif magics and "%load_ext" in record["source"]:
+                self.add(index, _("it loaded magics"))
+
+    def _deletions(self) -> None:
+        """Add deletions of names that executions of the slice make, where a later one must not find them."""
+        touch = self.past.last_touch
+        made = {name for index in self.inside for name in touched(self.records[index])}
+        for index in sorted(self.inside):
+            record = self.records[index]
+            absent = {name for name, version in record.get("reads", {}).items() if version == ABSENT} | _BUILTINS
+            sees_all = bool(record.get("opaque")) or self._calls_opaque(index)
+            for name in made if sees_all else made & absent:
+                last = touch(name, index)
+                if last in self.inside or last == OUTSIDE or self.past.binds(last, name):
+                    continue
+                if any(each in self.inside for each in self.past.touches[name] if each < last):
+                    self.add(last, _("it deleted {name}, which {it} must not find").format(name=name, it=_for(record)))
+
+    def _calls_opaque(self, index: int) -> bool:
+        for name, producer in self.past.steps[index].producers.items():
+            if producer != OUTSIDE and self.records[producer].get("values", {}).get(name, {}).get("opaque"):
+                return True
+        return False
+
+
+def seeds(record: Execution, generator: str) -> bool:
+    """Whether an execution set a random generator before it could use it."""
+    return generator in record.get("seeded", ()) and record["status"] in ("succeeded", "cached")
+
+
+def _option_changes(record: Execution) -> set[str]:
+    before, after = record.get("options", {}), record.get("options_after", {})
+    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def _sets_up(record: Execution, *, logs: bool) -> str:
+    """Return why an execution counts for all that come after it; empty: it does not."""
+    changes = _option_changes(record) - {"figures"}
+    if changes:
+        return _("it set {options}").format(options=", ".join(sorted(changes)))
+    names_told = [each for each in record.get("opaque", ()) if each.startswith("%")]
+    quiet: Execution = {**record, "options_after": record.get("options", {}), "opaque": names_told}
+    if not logs:  # logging changes no value
+        quiet["calls"] = [call for call in record.get("calls", ()) if not call.startswith("mlflow.")]
+    return sets_up(quiet) if "calls" in record else ""
+
+
+def _for(record: Execution) -> str:
+    return f"In [{record['count']}]" if record.get("count") else title(record["source"])
+
+
+# -- what it takes to run it -----------------------------------------------------------------------------------------
+
+
+def _what_it_takes(found: Slice, past: Chronicle, slicer: _Slicer) -> None:
+    for index in sorted(slicer.inside):
+        record = past.records[index]
+        found.data |= record.get("data", {})
+        found.modules |= record.get("modules", {})
+        found.module_files |= record.get("module_files", {})
+        for path in paths_needed(record):
+            if past.last_writer(path, index) == OUTSIDE:
+                digest = record.get("files_read", {}).get(path, "changed")
+                if digest != MISSING:
+                    found.outside_files.setdefault(path, digest)
+        found.doubts += _doubts(record, past, index)
+    if found.outside_names:
+        found.doubts.append(_("Made outside the record: {names}").format(names=", ".join(found.outside_names[:5])))
+    if any(digest in UNTOLD for digest in found.outside_files.values()):
+        found.doubts.append(_("It changed files that it had read: what was in them before is not known."))
+    found.doubts = list(dict.fromkeys(found.doubts))
+
+
+def _doubts(record: Execution, past: Chronicle, index: int) -> Iterable[str]:
+    it = _for(record)
+    if record["status"] in ("interrupted", "running", "died"):
+        yield _("{it} did not come to its end.").format(it=it)
+    if record.get("incomplete"):
+        yield _("The record of {it} is incomplete.").format(it=it)
+    if record.get("network"):
+        yield _("{it} used the network.").format(it=it)
+    if record.get("background"):
+        yield _("{it} left something running.").format(it=it)
+    if any(each.startswith(_HISTORY_HINTS) for each in record.get("opaque", ())):
+        yield _("{it} reads earlier outputs by their number.").format(it=it)
+    for name in record.get("generators", {}):
+        earlier = any(name in each.get("generators", {}) for each in past.records[:index])
+        if not earlier and not seeds(record, name):
+            yield _("{it} used the random generator {name}, which no cell had seeded.").format(name=name, it=it)
+
+
+def _compare(found: list[SliceCell], cells: Sequence[tuple[str, str]]) -> None:
+    now = {cell_id: source_hash(source) for cell_id, source in cells if cell_id}
+    hashes = {source_hash(source) for _cell_id, source in cells}
+    for cell in found:
+        cell_id, ran = cell.execution.get("cell_id", ""), cell.execution["source_hash"]
+        if not cell_id:
+            cell.cell = "unchanged" if ran in hashes else "unknown"
+        elif cell_id not in now:
+            cell.cell = "deleted"
+        else:
+            cell.cell = "unchanged" if now[cell_id] == ran else "edited"

@@ -1,0 +1,462 @@
+"""A notebook gone through from top to bottom, as a new kernel would, on the record of what its cells did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+
+from ..engine.cell_source import source_hash, title
+from ..i18n import gettext as _
+from .cell_states import CellState, Now
+from .chronicle import OUTSIDE, Chronicle, files_written, regroup, touched
+from .names import Names
+from .record import ABSENT, Execution, Value
+from .slice_files import MISSING, UNTOLD, goes_on, paths_needed
+from .slicing import seeds
+from .unrun import ATOMIC_TYPES, Guess, code_of, guess, shadows_builtins
+
+_UNTOUCHED: frozenset[str] = frozenset()
+
+
+class Document:
+    """One walk down a notebook. What holds at the cell that is looked at stands in the attributes."""
+
+    def __init__(
+        self, cells: Sequence[tuple[str, str]], past: Chronicle, *, file: Now | None = None, data: Now | None = None
+    ):
+        self._cells = cells
+        self._past = past
+        self._file = file
+        self._data = data
+        self._last = {
+            cell_id: index
+            for index, record in enumerate(past.records)
+            if (cell_id := record.get("cell_id", "")) and record["status"] != "running"
+        }
+        # Name → its version, the execution and the cell that it is from, what is known of its value.
+        self._versions: dict[str, str] = {}
+        self._executions: dict[str, int] = {}
+        self._makers: dict[str, int] = {}
+        self._values: dict[str, Value] = {}
+        self._groups: dict[str, frozenset[str]] = {}
+        #: Name → the cell whose run will make it another, or may.
+        self._pending: dict[str, int] = {}
+        #: Names that may share objects once cells have run that have not.
+        self._maybe_shared: dict[str, set[str]] = {}
+        self._functions: dict[str, Names] = {}
+        self._sources: dict[str, str] = {}
+        self._anything = OUTSIDE
+        self._deleted: dict[str, int] = {}
+        # File → the cell that wrote it, the digest that it left (None: not known before it runs).
+        self._files: dict[str, tuple[int, str | None]] = {}
+        self._files_pending = OUTSIDE
+        # Random generator → the cell that moved it, its state.
+        self._random: dict[str, tuple[int, str | None]] = {}
+        for record in past.records:
+            for name, (before, _after) in record.get("generators", {}).items():
+                self._random.setdefault(name, (OUTSIDE, before))
+        self._options = dict(past.records[0].get("options", {})) if past.records else {}
+        self._options_pending = OUTSIDE
+        self._found: list[CellState] = []
+
+    def states(self) -> list[CellState]:
+        """Go through all cells."""
+        for index, (cell_id, source) in enumerate(self._cells):
+            self._found.append(self._cell(index, cell_id, source))
+        self._compare_with_kernel()
+        self._holdings()
+        return self._found
+
+    def leftovers(self) -> dict[str, str]:
+        """Return the variables that no cell defines → who made them."""
+        self.states()
+        known = self._versions.keys() | self._pending.keys()
+        found = {}
+        for name in sorted(self._past.versions.keys() - known):
+            owner = self._past.owners[name]
+            found[name] = _execution(self._past.records[owner]) if owner != OUTSIDE else _("something else than a cell")
+        return found
+
+    # -- one cell ------------------------------------------------------------------------------------------------
+
+    def _cell(self, index: int, cell_id: str, source: str) -> CellState:
+        state = CellState(index, cell_id, title(source))
+        if not source.strip():
+            return state
+        last = self._last.get(cell_id)
+        if last is None:
+            state.state, state.reasons = "never run", [_("it has not run in this kernel")]
+            self._will_run(state, source, None)
+            return state
+        record = self._past.records[last]
+        state.execution, state.count = record["id"], record.get("count", 0)
+        if record["source_hash"] != source_hash(source):
+            state.state, state.reasons = "stale", [_("it was edited since it ran")]
+            self._will_run(state, source, record)
+            return state
+        state.reasons = self._differences(state, last, record)
+        if record["status"] in ("failed", "interrupted", "died"):
+            state.state = "failed"
+            state.reasons.insert(0, record.get("error") or _("it did not come to its end"))
+        elif state.reasons:
+            state.state = "stale"
+        if state.reasons and (len(state.reasons) > 1 or record["status"] != "failed"):
+            self._will_run(state, source, record)
+        else:
+            self._has_run(state, last, record)
+        return state
+
+    def _differences(self, state: CellState, last: int, record: Execution) -> list[str]:
+        """Return in what an execution found other things than it would in a run from the top."""
+        if "reads" not in record or record.get("incomplete"):
+            return [_("its record is incomplete")]
+        return [
+            *self._names(state, last, record),
+            *self._unseen_names(record),
+            *self._files_differ(state, last, record),
+            *self._random_differs(state, record),
+            *self._options_differ(record),
+            *self._code_and_data(record),
+        ]
+
+    # -- variables -----------------------------------------------------------------------------------------------
+
+    def _names(self, state: CellState, last: int, record: Execution) -> Iterable[str]:
+        step = self._past.steps[last]
+        tied = {name for group in record.get("groups", ()) if len(group) > 1 for name in group}
+        for name, version in record["reads"].items():
+            if name in self._pending or self._anything != OUTSIDE:
+                maker = self._pending.get(name, self._anything)
+                state.needs[name] = maker
+                yield self._because_pending(name, maker)
+            elif name not in self._versions:
+                if version != ABSENT:
+                    self._hide(state, name)
+                    yield _("it reads {name}, which no cell above defines").format(name=name)
+            elif version == ABSENT:
+                state.needs[name] = self._makers[name]
+                yield _("{name}, which it did not find, is defined by {cell} now").format(
+                    name=name, cell=self._named(self._makers[name])
+                )
+            else:
+                state.needs[name] = self._makers[name]
+                yield from self._other_version(name, version, step.producers[name], name in tied)
+                if self._groups.get(name, {name}) != step.groups[name]:
+                    yield _("{name} shares objects with other variables than it did").format(name=name)
+
+    def _other_version(self, name: str, version: str, producer: int, tied: bool) -> Iterable[str]:
+        maker = self._named(self._makers[name])
+        if self._versions[name] != version:
+            yield _("{name} was changed by {cell}").format(name=name, cell=maker)
+        elif tied and self._executions[name] != producer:
+            yield _("{name} was made again by {cell}").format(name=name, cell=maker)
+
+    def _because_pending(self, name: str, maker: int) -> str:
+        why = {
+            "never run": _("it reads {name}, which {cell} makes: that has not run"),
+            "stale": _("it reads {name}, which {cell} makes: that is stale"),
+            "failed": _("it reads {name}, which {cell} makes: that failed"),
+        }
+        found = self._found[maker].state
+        return why.get(found, why["stale"]).format(name=name, cell=self._named(maker))
+
+    def _unseen_names(self, record: Execution) -> Iterable[str]:
+        """Return names that the cell would find now, and did not look for then."""
+        known = self._versions.keys() | self._pending.keys()
+        unseen = known - record["reads"].keys()
+        if unseen and (record.get("opaque") or self._calls_opaque(record)):
+            yield _("it may read {name}, which it did not find").format(name=min(unseen))
+        elif shadows := shadows_builtins(unseen):
+            code = code_of(record["source"])
+            if code is not None and (hit := sorted(shadows & code.reads)):
+                yield _("{name}, which it reads, is defined by a cell now").format(name=hit[0])
+
+    def _calls_opaque(self, record: Execution) -> bool:
+        return any(self._values.get(name, {}).get("opaque") for name in record["reads"])
+
+    def _hide(self, state: CellState, name: str) -> None:
+        if self._defined_below(name, state.index):
+            state.hidden.append(_("it reads {name}, which only a cell below defines").format(name=name))
+        else:
+            state.hidden.append(_("it reads {name}, which no remaining cell defines").format(name=name))
+
+    def _defined_below(self, name: str, index: int) -> bool:
+        for cell_id, source in self._cells[index:]:
+            last = self._last.get(cell_id)
+            if last is not None and name in self._past.records[last].get("written", ()):
+                if self._past.records[last]["source_hash"] == source_hash(source):
+                    return True
+            elif (code := code_of(source)) is not None and name in code.writes:
+                return True
+        return False
+
+    # -- files, random generators, options -----------------------------------------------------------------------
+
+    def _files_differ(self, state: CellState, last: int, record: Execution) -> Iterable[str]:
+        before = self._past.steps[last].files
+        for path in paths_needed(record):
+            maker, digest = self._files.get(path, (OUTSIDE, ""))
+            read = record.get("files_read", {}).get(path, "changed")
+            if maker != OUTSIDE:
+                state.needs[f"file:{path}"] = maker
+            if digest is None or self._files_pending > maker:
+                cell = self._named(max(maker, self._files_pending))
+                yield _("the file {path} may be written by {cell}, which has yet to run").format(path=path, cell=cell)
+            elif digest != before.get(path, ""):
+                if maker == OUTSIDE:
+                    state.hidden.append(_("it reads the file {path}, which no cell above writes").format(path=path))
+                    yield _("no cell above writes the file {path}, which it read").format(path=path)
+                else:
+                    yield _("the file {path} was written by {cell}").format(path=path, cell=self._named(maker))
+            elif read not in UNTOLD and read != digest and self._file is not None and self._file(path) != read:
+                yield _("the file {path} has changed").format(path=path)
+            yield from self._folder_differs(path, last)
+
+    def _folder_differs(self, path: str, last: int) -> Iterable[str]:
+        folder = f"{path.rstrip('/')}/"
+        for other in self._past.writers:
+            if not other.startswith(folder):
+                continue
+            writer = self._past.last_writer(other, last)
+            then = files_written(self._past.records[writer])[other] if writer != OUTSIDE else ""
+            if self._files.get(other, (OUTSIDE, ""))[1] != then:
+                yield _("the folder {path} has changed").format(path=path)
+                return
+
+    def _random_differs(self, state: CellState, record: Execution) -> Iterable[str]:
+        for name, (before, _after) in record.get("generators", {}).items():
+            if seeds(record, name):
+                continue
+            maker, known = self._random[name]
+            if maker != OUTSIDE:
+                state.needs[f"random:{name}"] = maker
+            if known != before:
+                cell = self._named(maker) if maker != OUTSIDE else _("no cell above")
+                yield _("the random generator {name} is left in another state by {cell}").format(name=name, cell=cell)
+
+    def _options_differ(self, record: Execution) -> Iterable[str]:
+        if self._options_pending != OUTSIDE:
+            yield _("options may be set by {cell}, which has yet to run").format(
+                cell=self._named(self._options_pending)
+            )
+            return
+        then = record.get("options", {})
+        differing = {name for name in then.keys() | self._options.keys() if then.get(name) != self._options.get(name)}
+        if "plt" not in record["source"] and "pyplot" not in record["source"]:
+            differing.discard("figures")
+        if differing:
+            yield _("options are other than they were: {names}").format(names=", ".join(sorted(differing)))
+
+    def _code_and_data(self, record: Execution) -> Iterable[str]:
+        if self._file is not None:
+            for path, module in record.get("module_files", {}).items():
+                if self._file(path) != record["modules"].get(module):
+                    yield _("the module {module} has changed").format(module=module)
+        if self._data is not None:
+            for name, version in record.get("data", {}).items():
+                if self._data(name) != version:
+                    yield _("the data {name} has a new version").format(name=name)
+
+    # -- what a cell leaves to those below -----------------------------------------------------------------------
+
+    def _has_run(self, state: CellState, last: int, record: Execution) -> None:
+        """Take in what an execution did: a run from the top would do the same."""
+        index, stamp = state.index, record.get("key") or record["id"]
+        for name in touched(record):
+            self._versions[name], self._executions[name] = f"{stamp}:{name}", last
+            self._makers[name] = index
+            self._values[name] = record.get("values", {}).get(name, {})
+            self._sources[name] = record["source"]
+            for known in (self._pending, self._functions, self._deleted):
+                known.pop(name, None)
+        for name in record.get("written", ()):
+            if name not in record.get("kept", ()):
+                self._maybe_shared.pop(name, None)
+        for name in record.get("deleted", ()):
+            self._forget(name, index)
+        regroup(self._groups, record)
+        for path, digest in files_written(record).items():
+            pending = self._files_pending > self._files.get(path, (OUTSIDE, ""))[0] and goes_on(record)
+            self._files[path] = (index, None if pending else digest)
+        for name, (_before, after) in record.get("generators", {}).items():
+            self._random[name] = (index, after)
+        before, later = record.get("options", {}), record.get("options_after", {})
+        for name in before.keys() | later.keys():
+            if before.get(name) != later.get(name):
+                self._options.pop(name, None)
+                if name in later:
+                    self._options[name] = later[name]
+        state.makes = frozenset(_made(record))
+
+    def _forget(self, name: str, index: int) -> None:
+        for known in (self._versions, self._executions, self._makers, self._values, self._pending, self._maybe_shared):
+            known.pop(name, None)
+        self._deleted[name] = index
+
+    def _will_run(self, state: CellState, source: str, record: Execution | None) -> None:
+        """Take in what a cell may do that has to run: what it touches is not known until then."""
+        found = guess(source, self._values, self._functions, self._sources)
+        self._needs(state, found, record)
+        index = state.index
+        writes, changes = set(found.writes), set(found.changes)
+        if record is not None and (record["source_hash"] == source_hash(source) or found.stars):
+            writes |= {*record.get("written", ()), *record.get("deleted", ())}
+            changes |= {*record.get("changed", ())}
+        if found.opaque:
+            changes |= self._versions.keys() | self._pending.keys()
+            self._anything = index
+        mutable = {name for name in changes if self._can_change(name)}
+        for name in list(mutable):
+            mutable |= self._together(name)
+        made = writes | found.deletes | mutable
+        self._share({name for name in made | found.reads if self._can_change(name)} - shadows_builtins(made - writes))
+        for name in made:
+            self._pending[name] = index
+            self._makers[name] = index
+            self._sources[name] = source
+            self._values.pop(name, None)
+        self._functions |= {name: self._uses(name, found) for name in writes}
+        self._outside_pending(state, found, record)
+        state.makes = frozenset({*made, *state.makes})
+
+    def _uses(self, name: str, found: Guess) -> Names:
+        """Return what the value of a variable may use when it is called: any function that the cell reaches."""
+        if name in found.functions:
+            return found.functions[name]
+        uses = Names()
+        for each in found.functions.values():
+            uses.add(each)
+        for read in found.reads:
+            value = self._values.get(read, {})
+            uses.reads |= set(value.get("reads", ()))
+            uses.changes |= set(value.get("reads", ()))
+            uses.writes |= set(value.get("writes", ()))
+            if read in self._functions:
+                uses.add(self._functions[read])
+        return uses
+
+    def _needs(self, state: CellState, found: Guess, record: Execution | None) -> None:
+        for name in found.reads:
+            if name in self._makers and (name in self._versions or name in self._pending):
+                state.needs[name] = self._makers[name]
+            elif name in self._past.versions and self._anything == OUTSIDE and not state.needs.get(name):
+                code = code_of(self._cells[state.index][1])
+                if code is not None and name in code.reads and name not in shadows_builtins([name]):
+                    warning = len(state.hidden)
+                    self._hide(state, name)
+                    state.hidden[warning:] = [
+                        each for each in state.hidden[warning:] if each not in state.hidden[:warning]
+                    ]
+        for path in paths_needed(record) if record is not None else ():
+            if path in self._files:
+                state.needs[f"file:{path}"] = self._files[path][0]
+        for name in record.get("generators", {}) if record is not None else ():
+            if self._random[name][0] != OUTSIDE and record is not None and not seeds(record, name):
+                state.needs[f"random:{name}"] = self._random[name][0]
+
+    def _outside_pending(self, state: CellState, found: Guess, record: Execution | None) -> None:
+        index, makes = state.index, set[str]()
+        for path in files_written(record) if record is not None else ():
+            self._files[path] = (index, None)
+            makes.add(f"file:{path}")
+        if found.writes_files:
+            self._files_pending = index
+        drawn = self._random.keys() if found.draws else record.get("generators", {}) if record is not None else {}
+        for name in list(drawn):
+            self._random[name] = (index, None)
+        if record is not None:
+            makes |= {f"random:{name}" for name in record.get("generators", {})}
+            if record.get("options") != record.get("options_after"):
+                self._options_pending = index
+        if found.sets_options:
+            self._options_pending = index
+        state.makes = frozenset(makes)
+
+    def _can_change(self, name: str) -> bool:
+        return name in self._pending or self._values.get(name, {}).get("type") not in ATOMIC_TYPES
+
+    def _together(self, name: str) -> Set[str]:
+        return self._groups.get(name, _UNTOUCHED) | self._maybe_shared.get(name, set())
+
+    def _share(self, names: Iterable[str]) -> None:
+        together: set[str] = set(names)
+        for name in list(together):
+            together |= self._together(name)
+        for name in together:
+            self._maybe_shared[name] = together
+
+    # -- the kernel as it is -------------------------------------------------------------------------------------
+
+    def _compare_with_kernel(self) -> None:
+        """Mark cells whose results the kernel no longer has: something that ran later has made others of them."""
+        past = self._past
+        for name, version in self._versions.items():
+            if name in self._pending:
+                continue
+            state = self._found[self._makers[name]]
+            have = past.versions.get(name)
+            if have is None:
+                self._mark(state, _("{name}, which it makes, was deleted").format(name=name))
+            elif have != version:
+                self._mark(state, self._overwritten(name))
+            elif self._known(self._groups.get(name)) != self._known(past.groups.get(name)):
+                self._mark(state, _("{name} shares objects with other variables than it would").format(name=name))
+        for name, index in self._deleted.items():
+            if name in past.versions and name not in self._pending:
+                self._mark(self._found[index], _("{name}, which it deletes, is there again").format(name=name))
+        for path, (index, digest) in self._files.items():
+            if digest is not None and past.files.get(path) != digest:
+                self._mark(self._found[index], _("the file {path} was written again since").format(path=path))
+
+    def _known(self, group: frozenset[str] | None) -> frozenset[str]:
+        return frozenset(name for name in group or () if name in self._versions)
+
+    def _overwritten(self, name: str) -> str:
+        owner = self._past.owners[name]
+        who = _execution(self._past.records[owner]) if owner != OUTSIDE else _("something else than a cell")
+        return _("{name} is not as it left it: {who} changed it since").format(name=name, who=who)
+
+    def _mark(self, state: CellState, why: str) -> None:
+        if state.state == "fresh":
+            state.state = "stale"
+        if why not in state.reasons:
+            state.reasons.append(why)
+
+    def _holdings(self) -> None:
+        """Note which of what there is now was made by the last execution of which cell."""
+        past = self._past
+        at = {self._last[each.cell_id]: each for each in self._found if each.cell_id in self._last}
+        held: dict[int, set[str]] = {}
+        for name, owner in past.owners.items():
+            held.setdefault(owner, set()).add(name)
+        for path, writers in past.writers.items():
+            held.setdefault(writers[-1], set()).add(f"file:{path}")
+        moved: dict[str, int] = {}
+        for index, record in enumerate(past.records):
+            moved |= dict.fromkeys(record.get("generators", {}), index)
+        for name, index in moved.items():
+            held.setdefault(index, set()).add(f"random:{name}")
+        for index, names in held.items():
+            if index in at and at[index].state != "never run":
+                at[index].holds = frozenset(names)
+
+    # -- words ---------------------------------------------------------------------------------------------------
+
+    def _named(self, index: int) -> str:
+        """Name a cell for a person: its place, and the number of its last execution."""
+        if index == OUTSIDE:
+            return _("a cell")
+        count = self._found[index].count if index < len(self._found) else 0
+        place = _("cell {number}").format(number=index + 1)
+        return f"{place} (In [{count}])" if count else place
+
+
+def _made(record: Execution) -> Iterable[str]:
+    yield from touched(record)
+    yield from record.get("deleted", ())
+    yield from (f"file:{path}" for path, digest in files_written(record).items() if digest != MISSING)
+    yield from (f"random:{name}" for name in record.get("generators", {}))
+
+
+def _execution(record: Execution) -> str:
+    count = record.get("count")
+    return f"In [{count}]" if count else title(record["source"])

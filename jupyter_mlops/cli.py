@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "doctor": ("jupyter_mlops.workspace_commands", "doctor", _("Check the installation and the workspace.")),
     "run": ("jupyter_mlops.pipelines.commands", "run", _("Run one notebook as a tracked job.")),
     "pipeline": ("jupyter_mlops.pipelines.commands", "pipeline", _("Run and watch pipelines.")),
+    "resume": ("jupyter_mlops.pipelines.commands", "resume", _("Run again what failed, from the failed cell on.")),
     "runs": ("jupyter_mlops.tracking.commands", "runs", _("List and show tracked runs.")),
     "restore": ("jupyter_mlops.reproduction.commands", "restore", _("Bring the state of a run back on a new branch.")),
     "verify": ("jupyter_mlops.reproduction.commands", "verify", _("Run a run's cells again and compare.")),

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from nbclient.exceptions import CellExecutionError
 from papermill.engines import NotebookExecutionManager
 
-from .notebook_outputs import CellOutputs
+from .notebook_outputs import CELL_OUTPUT_LIMIT, CellOutputs
 from .notebook_target import Target
 from .output_journal import MAX_GARBAGE, OutputJournal
 
@@ -184,13 +184,31 @@ class Manager(NotebookExecutionManager):
 
     def add_output(self, outs: list[Any], output: Any) -> Any:
         """Add an output, bounded; return the node that holds it, None if it was left out."""
-        self._append("output", output=output)
         if self._outputs is None or not outs:
             self._outputs = CellOutputs(outs)
+        text = output.get("text", "")
+        if (
+            len(text) > CELL_OUTPUT_LIMIT
+        ):  # a kernel may put all that was printed into one message: not all of it counts
+            half = CELL_OUTPUT_LIMIT // 2
+            kept = self.add_output(outs, type(output)(output, text=text[:half]))
+            self.leave_out(len(text) - 2 * half)
+            return self.add_output(outs, type(output)(output, text=text[-half:])) or kept
+        before = self._outputs.left_out
         kept = self._outputs.add(output)
+        if kept is None and not text:
+            self._append("left_out", size=self._outputs.left_out - before)
+        else:
+            self._append("output", output={**output, "text": text} if text else output)
         if self._journal is not None and self._journal.garbage + self._outputs.left_out > MAX_GARBAGE:
             self._begin_journal()
         return kept
+
+    def leave_out(self, size: int) -> None:
+        """Take note of output of the running cell, in characters, that is not kept."""
+        if self._outputs is not None:
+            self._outputs.leave_out(size)
+            self._append("left_out", size=size)
 
     def flush_outputs(self) -> None:
         """Put all text that came into the cell's outputs."""

@@ -70,8 +70,9 @@ def execute(
         stderr_file=stderr_file,
         startup_timeout=start_timeout,
         timeout=execution_timeout,
-        # After the reply nbclient waits this long for output that is still on its way, then gives up with an error.
-        iopub_timeout=60,
+        # After the reply nbclient waits this long for output that is still on its way, then gives up with an error. It
+        # looks whether the kernel lives all the while; a gigabyte takes its time.
+        iopub_timeout=600,
         **{key: value for key, value in options.items() if key in known},
     )
     client.warm = _warm_kernels()

@@ -87,7 +87,7 @@ class CellOutputs:
             return output
         size = _size(output.get("data", {})) + _OVERHEAD
         if self._kept + size > self._limit:  # a small result after much text still finds its place
-            self._leave_out(size)
+            self.leave_out(size)
             return None
         self._kept += size
         self._outs.append(output)
@@ -111,7 +111,7 @@ class CellOutputs:
         return self._stream
 
     def _keep_in_tail(self, text: str) -> None:
-        self._leave_out(0)
+        self.leave_out(0)
         half = self._limit // 2
         if len(text) > half:
             self._left_out += len(text) - half
@@ -123,7 +123,8 @@ class CellOutputs:
             self._tail_size -= dropped
             self._left_out += dropped
 
-    def _leave_out(self, size: int) -> None:
+    def leave_out(self, size: int) -> None:
+        """Take note of output that is not kept, in characters."""
         self._left_out += size
         if self._note is None:
             self._end_stream()

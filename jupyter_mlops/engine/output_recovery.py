@@ -141,6 +141,11 @@ class Replay:
             self._outputs = CellOutputs(cell.outputs)
         self._outputs.add(from_dict(record["output"]))
 
+    def _left_out(self, cell: Any, record: dict[str, Any]) -> None:
+        if self._outputs is None or not cell.outputs:
+            self._outputs = CellOutputs(cell.outputs)
+        self._outputs.leave_out(record["size"])
+
     def _resume(self, cell: Any, record: dict[str, Any]) -> None:
         self._outputs = CellOutputs(cell.outputs)
         self._outputs.resume(record["state"])

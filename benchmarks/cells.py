@@ -1,4 +1,4 @@
-"""Cells: what recording, executing and restoring them costs. Each ``cells_*.py`` here measures one part."""
+"""Cells: what recording, executing and restoring them costs: all of ``cells_*.py``, each of which runs alone, too."""
 
 from __future__ import annotations
 

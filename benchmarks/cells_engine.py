@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from harness import Result, interleave, median
+from harness import Result, interleave, main, median
 
 _TEXT = "total = sum(range({n}))\nfor k in range(3):\n    print('row', k, total)"
 _TABLE = (
@@ -156,3 +156,7 @@ def compare(folder: Path, label: str, cells: list[str], rounds: int, fairly: boo
         Result(f"{label}, CPU, against nbclient", our_cpu, client_cpu, our_cpu / client_cpu, "first figure", None),
         Result(f"{label}, CPU, against papermill", our_cpu, mill_cpu, our_cpu / mill_cpu, "first figure", None),
     ]
+
+
+if __name__ == "__main__":
+    main(__doc__ or "", run)

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from ..engine.cell_source import source_hash, title
 from ..errors import MlopsError
 from ..workspace import Workspace
+from .record import Execution
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .importing import ImportReport
-    from .record import Execution
     from .types import (
         CellExecution,
         CellImpact,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CellService",
+    "Execution",
     "content_digest",
     "current_execution",
     "file_digest",

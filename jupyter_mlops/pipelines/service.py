@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import Any
 
+from ..engine.attempt import Attempt, AttemptRequest
 from ..engine.service import EngineService
 from ..errors import ConfigError, ConflictError, InvalidInputError, MlopsError, NotFoundError, from_os_error
 from ..i18n import gettext as _
@@ -145,6 +146,15 @@ class PipelineService:
             raise NotFoundError(what, why=_("{path} was removed.").format(path=path)) from error
         except OSError as error:
             raise from_os_error(error, _("read {path}").format(path=path), path) from error
+
+    def copy_attempt(self, copy: Workspace, run_id: str, name: str, attempt: int) -> tuple[Attempt, AttemptRequest]:
+        """Set an attempt of a step up again in another workspace, with its inputs, to run its cells there.
+
+        Raises :class:`NotFoundError` where the run, the attempt's folder or one of its inputs is gone.
+        """
+        from .replaying import copy_attempt
+
+        return copy_attempt(self.workspace, copy, run_id, name, attempt)
 
     def cancel(self, run_id: str) -> PipelineRun:
         """Cancel a run: what is queued never starts, what runs is interrupted, and killed if it does not heed.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..i18n import gettext as _
 
 if TYPE_CHECKING:
-    from ..cells.record import Execution
+    from ..cells.service import Execution
 
 #: Last part of a called name → modules or classes before it (empty: any).
 _CLOCK = {

@@ -19,7 +19,7 @@ from .data import of_the_user
 from .types import Divergence, InputDifference, PackageChange, ResultDifference, ResultKind, VerifiedCell
 
 if TYPE_CHECKING:
-    from ..cells.record import Execution
+    from ..cells.service import Execution
 
 #: More packages than this are only counted.
 _PACKAGES = 20

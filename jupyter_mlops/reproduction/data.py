@@ -17,7 +17,7 @@ from ..workspace import CONFIG_NAME, STATE_NAME
 from .types import DataFile, FileState
 
 if TYPE_CHECKING:
-    from ..cells.record import Execution
+    from ..cells.service import Execution
     from ..workspace import Workspace
 
 #: Digests that say that there is none.

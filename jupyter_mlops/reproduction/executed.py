@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..i18n import gettext as _
 
 if TYPE_CHECKING:
-    from ..cells.record import Execution
+    from ..cells.service import Execution
 
 _KERNEL = {"name": "python3", "language": "python", "display_name": "Python 3"}
 

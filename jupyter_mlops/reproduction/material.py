@@ -14,7 +14,7 @@ from ..versioning.service import VersioningService
 from .environments import text_of
 
 if TYPE_CHECKING:
-    from ..cells.record import Execution
+    from ..cells.service import Execution
     from ..tracking.types import RunDetail
     from ..versioning.types import Snapshot
     from ..workspace import Workspace

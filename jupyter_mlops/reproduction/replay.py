@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from ..engine.attempt import Attempt, AttemptRequest, AttemptResult
 from ..engine.codec import error_from_dict
 from ..engine.kernel_control import INTERRUPT_GRACE, TERMINATE_GRACE, dies_with_parent
 from ..engine.processes import LockFile, started_at, terminate
-from ..errors import CancelledError, ConflictError, MlopsError, NotebookError, from_os_error
+from ..errors import CancelledError, ConflictError, InvalidInputError, MlopsError, NotebookError, from_os_error
 from ..i18n import gettext as _
 from ..journal import read
 from ..versioning.service import Restoring, VersioningService
@@ -33,7 +33,7 @@ from ..workspace import CONFIG_NAME, Workspace
 from .comparing import Again
 
 if TYPE_CHECKING:
-    from ..cells.record import Execution
+    from ..cells.service import Execution
 
 #: Below the folder of restored work trees, which git ignores. Not in ``.mlops``: files there are not recorded.
 _FOLDER = "restored/.verifying"
@@ -143,10 +143,11 @@ def _isolated(workspace: Workspace) -> str:
 class Replay:
     """One session's cells, run again."""
 
-    def __init__(self, workspace: Workspace, original: Workspace, notebook: str, number: int):
+    def __init__(self, workspace: Workspace, original: Workspace, session: Sequence[Execution], number: int):
         self._workspace = workspace
         self._original = original
-        self._notebook = notebook or "notebook.ipynb"
+        self._session = session
+        self._notebook = session[0]["notebook"] or "notebook.ipynb"
         self._folder = workspace.state / "replay" / str(number)
 
     def run(
@@ -163,8 +164,7 @@ class Replay:
         """
         self._folder.mkdir(parents=True)
         (self._folder / "source.ipynb").write_bytes(content)
-        attempt = Attempt(self._folder / "attempt")
-        attempt.prepare(self._request(deadline))
+        attempt = self._prepared(deadline)
         with attempt.log.open("ab") as log:
             process = subprocess.Popen(
                 # -P: a file of the workspace named like a library must not be imported instead of it.
@@ -209,9 +209,10 @@ class Replay:
     def _done(self) -> int:
         return len(read(self._workspace.state / _RELOCATED).records)
 
-    def _request(self, deadline: float | None) -> AttemptRequest:
-        here = self._workspace
-        return AttemptRequest(
+    def _prepared(self, deadline: float | None) -> Attempt:
+        """Set up what is to be done; cells of a step find its inputs, and keep its outputs, in their workspace."""
+        here, first = self._workspace, self._session[0]
+        request = AttemptRequest(
             pipeline_run_id="",
             step="",
             attempt=0,
@@ -223,6 +224,19 @@ class Replay:
             extensions=[_RECORDER],
             environment={_ORIGINAL: str(self._original.root)},
         )
+        attempt = Attempt(self._folder / "attempt")
+        if first["pipeline_run_id"] and first["step"]:
+            from ..pipelines.service import PipelineService
+
+            attempt, then = PipelineService(self._original).copy_attempt(
+                here, first["pipeline_run_id"], first["step"], first["attempt"]
+            )
+            if then.undeclared:
+                check_inputs(self._session)
+            same = ("pipeline_run_id", "step", "attempt", "inputs", "outputs", "undeclared", "experiment")
+            request = request.model_copy(update={name: getattr(then, name) for name in same})
+        attempt.prepare(request)
+        return attempt
 
     def _end_kernel(self, attempt: Attempt) -> None:
         holder = attempt.lock.last()
@@ -242,6 +256,20 @@ class Replay:
             why=lines[-1][:500] if lines else "",
             next=_("Verify the run again; if it is memory, close what needs it."),
         )
+
+
+def check_inputs(records: Sequence[Execution]) -> None:
+    """Refuse cells that read a pipeline run's inputs without being its step: which they were is not kept."""
+    for record in records:
+        read = [name.removeprefix("input ") for name in record.get("data", {}) if name.startswith("input ")]
+        if read:
+            raise InvalidInputError(
+                _("{notebook} is not run again: it reads the input {input} of a pipeline run.").format(
+                    notebook=record["notebook"], input=read[0]
+                ),
+                why=_("Outside a pipeline, that is what the last pipeline run had read then."),
+                next=_("Run the pipeline, and verify the run that its step makes."),
+            )
 
 
 def _take_away(restoring: Restoring, folder: Path) -> None:

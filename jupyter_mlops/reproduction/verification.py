@@ -23,12 +23,12 @@ from . import data, environments, results
 from .comparing import Again, Comparer
 from .executed import executed_notebook, metadata_of
 from .material import gather
-from .replay import Place, Replay, place, set_up, stop_worker
+from .replay import Place, Replay, check_inputs, place, set_up, stop_worker
 from .tables import first_difference
 from .types import MetricComparison, PackageChange, ResultDifference, Verification, VerifyRequest
 
 if TYPE_CHECKING:
-    from ..cells.record import Execution
+    from ..cells.service import Execution
 
 _INSTALLS = re.compile(
     r"^\s*[%!]+\s*(?:\S*[\\/])?(?:pip3?|conda|mamba|uv|apt|apt-get|npm)\b.*\binstall\b", re.MULTILINE
@@ -62,6 +62,7 @@ class Verifier:
                 next=_("`mlops restore {run_id}` brings its files back.").format(run_id=self.material.run.id),
             )
         self._check_writes()
+        check_inputs([record for record in self.material.records if not record["step"]])
         self.state = Verification(
             run_id=self.material.run.id,
             status="running",
@@ -172,7 +173,7 @@ class Verifier:
         notebook = session[0]["notebook"] or self.material.notebook
         original = data.snapshot_content(VersioningService(self.workspace), commit, notebook) if notebook else None
         content, _indices = executed_notebook(run, metadata_of(original or b""))
-        replay = Replay(copy, self.workspace, notebook, number)
+        replay = Replay(copy, self.workspace, session, number)
         done = self.state.cells_done
 
         def progress(cells: int) -> None:

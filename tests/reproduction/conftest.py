@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -60,7 +60,25 @@ class Notebook:
             self._manager.shutdown_kernel()
 
 
-Run = Callable[..., str]
+class Run:
+    """Runs cells in new kernels."""
+
+    def __init__(self, workspace: Workspace):
+        self.workspace = workspace
+        self.opened: list[Notebook] = []
+
+    def __call__(self, *cells: str) -> str:
+        """Run cells that succeed; return the id of the run that they tracked."""
+        return self.interactive(*((cell, False) for cell in cells))
+
+    def interactive(self, *cells: tuple[str, bool]) -> str:
+        """Run cells, each with whether it is to fail."""
+        notebook = Notebook(self.workspace)
+        self.opened.append(notebook)
+        for cell, fails in cells:
+            notebook.run(cell, fails=fails)
+        notebook.close()
+        return newest_run(self.workspace)
 
 
 @pytest.fixture
@@ -96,17 +114,9 @@ def newest_run(workspace: Workspace) -> str:
 @pytest.fixture
 def run_cells(workspace: Workspace, project: Repo) -> Iterator[Run]:
     """Runs cells in a new kernel and returns the id of the run that they tracked."""
-    opened: list[Notebook] = []
-
-    def run(*cells: str, env: dict[str, str] | None = None) -> str:
-        notebook = Notebook(workspace, env=env)
-        opened.append(notebook)
-        notebook.run(*cells)
-        notebook.close()
-        return newest_run(workspace)
-
-    yield run
-    for each in opened:
+    made = Run(workspace)
+    yield made
+    for each in made.opened:
         each.close()
 
 

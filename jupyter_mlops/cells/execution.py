@@ -95,10 +95,7 @@ class Running:
             raise RuntimeError("ended before it began")
         surroundings, variables = self._observer.surroundings, self._variables
         record["seconds"] = round(seconds, 6)
-        record["status"] = (
-            "succeeded" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        )
-        record["error"] = f"{type(error).__name__}: {error}"[:2000] if error is not None else ""
+        self.set_end(error)
         after = self._variables.after(code, before, failed=error is not None, seconds=seconds)
         generators, options = surroundings.generators(), surroundings.options()
         namespace = self._variables.namespace
@@ -145,13 +142,26 @@ class Running:
             if len(group) > 1 and not set(touched).isdisjoint(group) and (digest := variables.group_digest(group))
         }
 
+    @property
+    def given_up(self) -> bool:
+        """Whether what the cell does could not be followed."""
+        return bool(self.record.get("incomplete"))
+
+    def set_end(self, error: BaseException | None) -> None:
+        """Put into the record how the cell ended."""
+        self.record["status"] = (
+            "succeeded" if error is None else "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        )
+        self.record["error"] = f"{type(error).__name__}: {error}"[:2000] if error is not None else ""
+
     def give_up(self, why: str) -> None:
         """Complete the record with what is known, so that nobody takes it for the whole."""
         self._observer.watch.end()
         record = self.record
-        record["status"] = "failed" if record["status"] == "running" else record["status"]
-        record["incomplete"], record["key"] = why[:500] or "unknown", ""
-        record["seconds"] = round(time.perf_counter() - self._began, 6)
+        record["incomplete"] = record.get("incomplete") or why[:500] or "unknown"
+        record["key"] = ""
+        record.setdefault("source_hash", source_hash(record["source"]))
+        record["seconds"] = round(max(0.0, time.time() - record["started_at"]), 6)
         self._variables.all_may_have_changed(record["id"])
 
     # -- parts of the record -------------------------------------------------------------------------------------

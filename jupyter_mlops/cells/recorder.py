@@ -164,8 +164,12 @@ class Recorder:
             "attempt": here.attempt,
         }
         running = Running(record, self.observer, self.workspace)
-        self.journal.append({**record, "kind": "start"})
-        running.begin()
+        self._try("start", lambda: self.journal.append({**record, "kind": "start"}))
+        try:
+            running.begin()
+        except Exception as error:  # what the cell does is then unknown, but that it ran is not
+            running.give_up(_why(error))
+            _logger.debug("The cell could not be looked at.", exc_info=True)
         return running
 
     def _after(self, result: ExecutionResult) -> None:
@@ -179,17 +183,27 @@ class Recorder:
             self._try("after", lambda: self._finish(running, result))
 
     def _finish(self, running: Running, result: ExecutionResult) -> None:
-        if result.execution_count is not None:
-            self._ahead += running.record["count"] - result.execution_count
-            running.record["count"] = result.execution_count
+        error = result.error_before_exec or result.error_in_exec
         try:
-            running.end(result.error_before_exec or result.error_in_exec)
-        except Exception as error:
-            running.give_up(f"{type(error).__name__}: {error}")
+            if running.given_up:
+                running.give_up("")
+            else:
+                running.end(error)
+        except Exception as problem:
+            running.give_up(_why(problem))
             raise
         finally:
-            self.journal.append({**running.record})
+            running.set_end(error)
             self.last = running.record
+            self._write(running)
+
+    def _write(self, running: Running) -> None:
+        try:
+            self.journal.append({**running.record})
+        except (TypeError, ValueError) as error:  # a value that JSON does not have
+            running.give_up(_why(error))
+            known = {key: value for key, value in running.record.items() if isinstance(value, (str, int, float))}
+            self.journal.append({**known, "runs": [str(each) for each in running.record["runs"]]})
 
     def _displayed(self, message: dict[str, Any]) -> dict[str, Any]:
         """Note what is displayed, and write into it which execution it comes from."""
@@ -218,6 +232,10 @@ class Recorder:
                 _logger.warning("Recording of cells is switched off in this kernel after %d failures.", _FAILURES)
                 self.stop()
             return None
+
+
+def _why(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:500]
 
 
 def _debugging() -> bool:

@@ -338,7 +338,10 @@ class Variables:
     # -- what is known of a variable -----------------------------------------------------------------------------
 
     def _look(self, name: str, limit: int, *, rebound: bool = False) -> Reached:
-        found = reached_from(self.namespace[name], self.namespace, limit)
+        try:
+            found = reached_from(self.namespace[name], self.namespace, limit)
+        except Exception:  # an object that answers nothing, not even what it is: it may be anything
+            found = Reached(truncated=True, unseen=True)
         self.reached[name] = found
         self._digests.pop(name, None)
         self.groups.put(name, found.ids, anything=found.truncated, rebound=rebound)

@@ -265,6 +265,18 @@ def test_a_recorder_that_fails_does_not_fail_the_cell(
     assert record["status"] == "succeeded" or record["incomplete"]
     assert recorded.run("b = h\nc = len(a)")["status"] in ("succeeded", "failed")
     assert recorded.shell.user_ns["c"] == 1
+    # When looking at the cell fails, it is recorded all the same, and nobody takes it for the whole
+    with monkeypatch.context() as broken:
+        broken.setattr(recorded.recorder.observer.surroundings, "options", lambda: 1 / 0)
+        record = recorded.run("e = 5")
+    assert (record["status"], record["key"]) == ("succeeded", "") and "ZeroDivisionError" in record["incomplete"]
+    assert recorded.journal()[-1]["id"] == record["id"]
+    assert recorded.run("f = e")["reads"]["e"].startswith(record["id"])
+    # When it holds what JSON does not have
+    with monkeypatch.context() as broken:
+        broken.setattr(recorded.recorder.observer.surroundings, "options", lambda: {"nan": float("nan")})
+        record = recorded.run("g = 6")
+    assert recorded.journal()[-1]["id"] == record["id"] and record["incomplete"]
     # When the journal can't be written
     monkeypatch.setattr(recorded.recorder.journal, "path", Path("/proc/none/journal"))
     recorded.recorder.journal.close()

@@ -23,7 +23,8 @@ def test_a_resumed_step_goes_on_at_its_failed_cell(pipelines: Pipelines) -> None
     path = pipelines.write(
         "c/p",
         "steps:\n  make: {notebook: make.ipynb, outputs: [table]}\n"
-        "  use:\n    notebook: use.ipynb\n    inputs: {table: '${{ steps.make.outputs.table }}'}\n    outputs: [total]\n",
+        "  use:\n    notebook: use.ipynb\n    inputs: {table: '${{ steps.make.outputs.table }}'}\n"
+        "    outputs: [total]\n",
     )
     (pipelines.root / "c/broken").touch()
     run = pipelines.run(path)

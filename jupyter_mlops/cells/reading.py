@@ -68,7 +68,7 @@ def executions(workspace: Workspace, query: ExecutionQuery) -> ExecutionPage:
     """Return one page of executions, newest first."""
     row = CellRecordRow
     wanted = select(row).order_by(row.started_at.desc(), row.id.desc()).limit(query.max_results + 1)
-    for field in ("notebook", "cell_id", "session", "key", "pipeline_run_id", "step"):
+    for field in ("notebook", "cell_id", "session", "key", "pipeline_run_id", "step", "status"):
         if value := plain_text(getattr(query, field)):
             wanted = wanted.where(getattr(row, field) == value)
     if query.run_id:
@@ -79,6 +79,9 @@ def executions(workspace: Workspace, query: ExecutionQuery) -> ExecutionPage:
         wanted = wanted.where(
             row.id.in_(select(CellNameRow.execution).where(CellNameRow.name == plain_text(query.name)))
         )
+    if query.search:
+        text = CellSourceRow.text.icontains(plain_text(query.search), autoescape=True)
+        wanted = wanted.join(CellSourceRow, CellSourceRow.hash == row.source_hash).where(text)
     wanted = _after(wanted, row.started_at, row.id, query.page_token)
     with database(workspace).reading() as session:
         rows = list(session.scalars(wanted))

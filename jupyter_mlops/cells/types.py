@@ -38,6 +38,8 @@ class ExecutionQuery(PageQuery):
     key: str = Field("", max_length=64, description="Only those whose result follows from the same.")
     pipeline_run_id: str = Field("", max_length=200, description="Only those of this pipeline run.")
     step: str = Field("", max_length=200, description="Only those of this step.")
+    status: Literal["", ExecutionStatus] = Field("", description="Only those that ended like this.")
+    search: str = Field("", max_length=500, description="Only those whose source has this text; case is ignored.")
 
 
 class RecordedExecution(Model):

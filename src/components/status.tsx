@@ -11,7 +11,10 @@ export type AnyStatus =
   | 'skipped'
   | 'starting'
   | 'ready'
-  | 'stopped';
+  | 'stopped'
+  | 'interrupted'
+  | 'died'
+  | 'cached';
 
 /** A status in words. */
 export function statusLabel(
@@ -37,6 +40,12 @@ export function statusLabel(
       return trans.__('Ready');
     case 'stopped':
       return trans.__('Stopped');
+    case 'interrupted':
+      return trans.__('Interrupted');
+    case 'died':
+      return trans.__('Died with its kernel');
+    case 'cached':
+      return trans.__('From the cache');
   }
 }
 
@@ -78,6 +87,19 @@ const SHAPES: Record<AnyStatus, JSX.Element> = {
     <>
       <circle cx="8" cy="8" r="6" />
       <path d="M6 6h4v4H6z" />
+    </>
+  ),
+  interrupted: (
+    <>
+      <circle cx="8" cy="8" r="6" />
+      <path d="M6.5 5.5v5m3-5v5" />
+    </>
+  ),
+  died: <path d="M9 1.5 3.5 9H8l-1 5.5L12.5 7H8z" />,
+  cached: (
+    <>
+      <ellipse cx="8" cy="4" rx="5" ry="2" />
+      <path d="M3 4v8c0 1.1 2.200 2 5 2s5-.9 5-2V4M3 8c0 1.1 2.200 2 5 2s5-.9 5-2" />
     </>
   ),
   skipped: <path d="m3 4 5 4-5 4zm6 0 4 4-4 4" />

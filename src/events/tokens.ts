@@ -11,7 +11,8 @@ export type Topic =
   | 'endpoint'
   | 'worker'
   | 'snapshot'
-  | 'notebook';
+  | 'notebook'
+  | 'cell_execution';
 
 export type Action = 'created' | 'updated' | 'deleted' | 'progress';
 

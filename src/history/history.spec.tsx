@@ -52,6 +52,7 @@ function version(
 class FakeNotebooks implements IOpenNotebooks {
   readonly changed = new Signal<this, void>(this);
   current = 'flights/train.ipynb';
+  readonly revealed: string[] = [];
   readonly context = {
     model: { dirty: false },
     isDisposed: false,
@@ -63,6 +64,11 @@ class FakeNotebooks implements IOpenNotebooks {
     return path === this.current
       ? (this.context as unknown as NotebookContext)
       : undefined;
+  }
+
+  async reveal(_path: string, cell: string): Promise<boolean> {
+    this.revealed.push(cell);
+    return false;
   }
 
   go(path: string): void {

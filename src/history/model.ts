@@ -102,9 +102,15 @@ export class HistoryModel implements IDisposable {
     Signal.clearData(this);
   }
 
+  /** Whether the panel can be seen. */
+  get isActive(): boolean {
+    return this.versions.isActive;
+  }
+
   setActive(active: boolean): void {
     this.versions.setActive(active);
     this.deleted.setActive(active);
+    this._changed.emit();
   }
 
   /** Search when the person has stopped typing: every version may be looked through. */

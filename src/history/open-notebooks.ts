@@ -13,6 +13,8 @@ export interface IOpenNotebooks {
   readonly current: string;
   /** The document of an open notebook. */
   find(path: string): NotebookContext | undefined;
+  /** Scroll an open notebook to a cell and select it; false: the notebook has no such cell, or is not open. */
+  reveal(path: string, cell: string): Promise<boolean>;
 }
 
 /** {@link IOpenNotebooks} over Lab's tracker. */
@@ -33,6 +35,22 @@ export class OpenNotebooks implements IOpenNotebooks {
   find(path: string): NotebookContext | undefined {
     return this.tracker.find(panel => localPath(panel.context.path) === path)
       ?.context;
+  }
+
+  async reveal(path: string, cell: string): Promise<boolean> {
+    const shows = (panel: NotebookPanel | null): panel is NotebookPanel =>
+      panel !== null && localPath(panel.context.path) === path;
+    const panel = shows(this._panel) ? this._panel : this.tracker.find(shows);
+    const notebook = panel?.content;
+    const index =
+      notebook?.widgets.findIndex(widget => widget.model.id === cell) ?? -1;
+    if (!notebook || !cell || index < 0) {
+      return false;
+    }
+    notebook.deselectAll();
+    notebook.activeCellIndex = index;
+    await notebook.scrollToItem(index, 'smart');
+    return true;
   }
 
   private onCurrent(): void {

@@ -53,8 +53,11 @@ export function createHistoryView(
   };
 }
 
-/** Shows the cell executions of a notebook, named by its workspace path. */
-export type ExecutionsSection = React.ComponentType<{ path: string }>;
+/** Shows the cell executions of a notebook, named by its workspace path; nothing is asked for while it is not `active`. */
+export type ExecutionsSection = React.ComponentType<{
+  path: string;
+  active: boolean;
+}>;
 
 interface IProps {
   model: HistoryModel;
@@ -75,7 +78,13 @@ export function HistoryView(props: IProps): JSX.Element {
           <p className="jp-mlops-History-notebook" title={path}>
             {path}
           </p>
-          {Executions && <Executions path={path} />}
+          {Executions && (
+            <Executions
+              key={`cells-${path}`}
+              path={path}
+              active={model.isActive}
+            />
+          )}
           <Versions key={path} {...props} />
         </>
       ) : (

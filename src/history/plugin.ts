@@ -37,8 +37,13 @@ export const historyPlugin: JupyterFrontEndPlugin<void> = {
     new KeepExecutions(services, tracker);
 
     const panel = new LazyWidget(async () => {
-      const { createHistoryView } = await import('./panel');
-      return createHistoryView(services, notebooks);
+      const [{ createHistoryView }, { createExecutionsSection }] =
+        await Promise.all([import('./panel'), import('./executions')]);
+      return createHistoryView(
+        services,
+        notebooks,
+        createExecutionsSection(services, notebooks)
+      );
     }, trans);
     panel.id = 'jupyter-mlops-history';
     panel.title.icon = historyIcon;

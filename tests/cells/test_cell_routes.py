@@ -41,6 +41,20 @@ async def test_lists_are_paged_and_narrowed(api: Api, story: Story) -> None:
     assert [each["cell_id"] for each in found["items"]] == ["fit"]
 
 
+@pytest.mark.parametrize(
+    ("narrowed", "cells"),
+    [
+        ("search=FIT%28X,%20DEPTH", ["fit", "fit"]),
+        ("search=%25", []),  # a sign of the query language is a letter like any other
+        ("status=failed", []),
+        ("status=succeeded&search=fit%28&notebook=make.ipynb", []),
+    ],
+)
+async def test_lists_are_searched_by_source_and_status(api: Api, story: Story, narrowed: str, cells: list[str]) -> None:
+    found = await get(api, f"/cells/executions?workspace=fl%C3%BCge%202013&{narrowed}")
+    assert [each["cell_id"] for each in found["items"]] == cells
+
+
 async def test_one_execution_with_all_that_is_known(api: Api, story: Story) -> None:
     found = await get(api, f"/cells/executions/{story.fit['id']}?workspace=fl%C3%BCge%202013")
     assert found["source"] == "fit(x, depth)"
@@ -69,6 +83,7 @@ async def test_sessions_and_impact(api: Api, story: Story) -> None:
         ("/cells/executions/none/links?workspace=fl%C3%BCge%202013", 404, "not-found"),
         ("/cells/executions/none/producers?workspace=fl%C3%BCge%202013", 404, "not-found"),
         ("/cells/executions?workspace=fl%C3%BCge%202013&page_token=x", 400, "invalid-input"),
+        ("/cells/executions?workspace=fl%C3%BCge%202013&status=well", 422, "invalid-fields"),
         ("/cells/sessions?workspace=fl%C3%BCge%202013&page_token=x", 400, "invalid-input"),
         ("/cells/impact?workspace=fl%C3%BCge%202013", 422, "invalid-fields"),
     ],

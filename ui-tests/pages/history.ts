@@ -15,6 +15,16 @@ export class History {
     return this.panel.getByRole('listitem', { name: /^Version of/ });
   }
 
+  /** The field that searches the versions. */
+  get search(): Locator {
+    return this.panel.getByRole('searchbox', { name: /^Search versions/ });
+  }
+
+  /** The executions of cells, newest first. */
+  get executions(): Locator {
+    return this.panel.getByRole('listitem', { name: /^Execution In/ });
+  }
+
   /** The notebook in front. */
   get notebook(): Locator {
     return this.lab.page.locator('.jp-NotebookPanel:visible');

@@ -82,7 +82,7 @@ test('what is on the screen and not saved is not lost by a restore', async ({
     .getByRole('button', { name: /^Restore/ })
     .click();
   await expect(history.cell(0)).toHaveText('rows = 1');
-  const search = history.panel.getByRole('searchbox');
+  const search = history.search;
   await search.fill('rows = "never saved"');
   await expect(history.versions).toHaveCount(1);
 });
@@ -119,6 +119,63 @@ test('an execution that is not saved is a version, by keyboard to the comparison
   await expect(changed).toContainText('stdout: 1');
 });
 
+test('executions of recorded cells: listed as they run, opened, back to the cell', async ({
+  page
+}) => {
+  const lab = new Lab(page);
+  const history = new History(lab);
+  await lab.open('iris');
+  await makeNotebook(lab, 'iris/recorded.ipynb');
+  await history.open('iris/recorded.ipynb');
+  await expect(history.panel).toContainText('No execution is recorded.');
+  await history.width(320);
+  await lab.screenshots('history-executions-none');
+
+  await expect(page.locator('#jp-main-statusbar')).toContainText('| Idle', {
+    timeout: 60_000
+  });
+  await page.evaluate(async () => {
+    const { shell } = (window as any).jupyterapp;
+    const { kernel } = shell.currentWidget.context.sessionContext.session;
+    await kernel.requestExecute({ code: '%load_ext jupyter_mlops' }).done;
+  });
+  await lab.execute('notebook:run-all-cells');
+  await expect(history.executions).toHaveCount(2, { timeout: 60_000 });
+  const [newest, first] = [
+    history.executions.first(),
+    history.executions.last()
+  ];
+  await expect(newest).toContainText('print(rows)');
+  await expect(newest).toContainText('Succeeded');
+  await expect(first).toContainText('rows = 1');
+
+  // By keyboard: open it, go to the execution that made what it read, and to its cell.
+  await newest.getByRole('button', { name: /read and wrote$/ }).focus();
+  await page.keyboard.press('Enter');
+  await expect(newest).toContainText('Environment');
+  const count = await first.locator('.jp-mlops-Execution-count').innerText();
+  await newest.getByRole('button', { name: `of ${count}` }).focus();
+  await lab.screenshots('history-executions-320');
+  await page.keyboard.press('Enter');
+  await expect(
+    first.getByRole('button', { name: /read and wrote$/ })
+  ).toBeFocused();
+  await first.getByRole('button', { name: 'rows = 1' }).click();
+  await expect(history.notebook.locator('.jp-Cell').first()).toHaveClass(
+    /jp-mod-active/
+  );
+
+  await history.edit(1, 'print(rows / 0)  # a long line that does not fit');
+  await lab.execute('notebook:run-all-cells');
+  await expect(history.executions).toHaveCount(4, { timeout: 60_000 });
+  await expect(history.executions.first()).toContainText('ZeroDivisionError');
+  await lab.screenshots('history-executions-failed');
+  await history.panel
+    .getByRole('combobox', { name: 'Which executions' })
+    .selectOption('failed');
+  await expect(history.executions).toHaveCount(1);
+});
+
 test('names, search, copies, a deleted notebook, in both themes', async ({
   page
 }) => {
@@ -152,7 +209,7 @@ test('names, search, copies, a deleted notebook, in both themes', async ({
   await history.width(520);
   await lab.screenshots('history-520');
 
-  const search = history.panel.getByRole('searchbox');
+  const search = history.search;
   await search.fill('refactoring');
   await expect(history.versions).toHaveCount(1);
   await history.versions

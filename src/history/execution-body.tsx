@@ -1,0 +1,201 @@
+import { CommandIDs } from '../commands';
+import { ErrorView, Facts, Link, useServices, useTrans } from '../components';
+import type { WorkspaceQuery } from '../workspace/query';
+import type { ExecutionsModel, IRead, IWhole } from './executions-model';
+import type { Linked, RecordedExecution } from './types';
+
+/** So much of a digest tells two apart. */
+const SHORT = 8;
+
+interface IProps {
+  model: ExecutionsModel;
+  row: RecordedExecution;
+  query: WorkspaceQuery<IWhole>;
+  /** Go to the row of another execution. */
+  find(id: string): void;
+}
+
+/** All that is known of an opened execution: its code, what it used, what came of it. */
+export function ExecutionBody(props: IProps): JSX.Element {
+  const { model, row, query, find } = props;
+  const trans = useTrans();
+  const { data, error } = query;
+  if (error) {
+    return (
+      <ErrorView
+        error={error}
+        trans={trans}
+        onRetry={() => void query.refresh()}
+      />
+    );
+  }
+  if (!data) {
+    return (
+      <p className="jp-mlops-Muted" role="status">
+        {trans.__('Loading…')}
+      </p>
+    );
+  }
+  const { detail, links, impact } = data;
+  const reads = model.reads(row);
+  return (
+    <>
+      <pre tabIndex={0} aria-label={trans.__('The code as it ran')}>
+        {detail.source}
+      </pre>
+      {detail.incomplete && (
+        <p className="jp-mlops-History-notKept">{detail.incomplete}</p>
+      )}
+      <Facts
+        items={[
+          [
+            trans.__('Read'),
+            reads.length > 0 &&
+              reads.map(read => (
+                <Read key={read.name} read={read} find={find} />
+              ))
+          ],
+          [trans.__('Wrote'), names(detail.written)],
+          [trans.__('Changed'), names(detail.changed)],
+          [trans.__('Deleted'), names(detail.deleted)],
+          [trans.__('Files read'), digests(detail.files_read)],
+          [trans.__('Files written'), digests(detail.files_written)],
+          [trans.__('Data'), digests(detail.data)],
+          [trans.__('Modules'), digests(detail.modules)],
+          [trans.__('Random'), names(Object.keys(detail.generators))],
+          [
+            trans.__('Taken from'),
+            detail.taken_from && (
+              <code>{detail.taken_from.slice(0, SHORT)}</code>
+            )
+          ],
+          [
+            trans.__('Environment'),
+            detail.environment && (
+              <code title={detail.environment}>
+                {detail.environment.slice(0, SHORT)}
+              </code>
+            )
+          ],
+          [
+            trans.__('Led to'),
+            links.length > 0 &&
+              links.map(item => (
+                <LinkTo
+                  key={`${item.kind} ${item.key}`}
+                  item={item}
+                  model={model}
+                />
+              ))
+          ],
+          [trans.__('Its cell'), impact?.summary ?? '']
+        ]}
+      />
+    </>
+  );
+}
+
+function Read(props: { read: IRead; find(id: string): void }): JSX.Element {
+  const { read, find } = props;
+  const trans = useTrans();
+  const { from } = read;
+  return (
+    <span>
+      <code>{read.name}</code>{' '}
+      {from && (
+        <Link
+          title={trans.__('Go to the execution that made it: %1', from.title)}
+          onClick={() => find(from.id)}
+        >
+          {trans.__('of In [%1]', from.count)}
+        </Link>
+      )}
+      {read.absent && (
+        <span className="jp-mlops-Muted">{trans.__('not defined')}</span>
+      )}
+    </span>
+  );
+}
+
+/** Something that an execution led to; what has a page of its own is a link to it. */
+function LinkTo(props: { item: Linked; model: ExecutionsModel }): JSX.Element {
+  const { item, model } = props;
+  const { commands, trans } = useServices();
+  const target = pageOf(item);
+  const label = kindLabel(item, trans);
+  return (
+    <span>
+      {target ? (
+        <Link
+          onClick={() => {
+            void commands.execute(target[0], {
+              ...target[1],
+              workspace: model.workspace?.root ?? ''
+            });
+          }}
+        >
+          {label}
+        </Link>
+      ) : (
+        label
+      )}
+      {item.live && ` (${trans.__('answers now')})`}
+    </span>
+  );
+}
+
+function pageOf({
+  kind,
+  key
+}: Linked): [string, Record<string, string>] | undefined {
+  switch (kind) {
+    case 'run':
+      return [CommandIDs.openRun, { id: key }];
+    case 'model_version':
+      return [
+        CommandIDs.openModel,
+        { name: key.slice(0, key.lastIndexOf('/')) }
+      ];
+    case 'endpoint':
+      return [CommandIDs.openEndpoint, { name: key }];
+    case 'pipeline_run':
+      return [CommandIDs.openPipelineRun, { id: key }];
+    default:
+      return undefined;
+  }
+}
+
+function kindLabel(
+  { kind, label }: Linked,
+  trans: ReturnType<typeof useTrans>
+): string {
+  switch (kind) {
+    case 'run':
+      return trans.__('run %1', label);
+    case 'model_version':
+      return trans.__('model %1', label);
+    case 'endpoint':
+      return trans.__('endpoint %1', label);
+    case 'pipeline_run':
+      return trans.__('pipeline run %1', label);
+    default:
+      return label;
+  }
+}
+
+function names(items: readonly string[]): React.ReactNode {
+  return items.length > 0 && items.map(name => <code key={name}>{name}</code>);
+}
+
+/** Names, with the digest of the content on hover. */
+function digests(items: Readonly<Record<string, string>>): React.ReactNode {
+  const entries = Object.entries(items);
+  return (
+    entries.length > 0 &&
+    entries.map(([name, digest]) => (
+      <span key={name} title={digest}>
+        {name}
+      </span>
+    ))
+  );
+}

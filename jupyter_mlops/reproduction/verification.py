@@ -75,7 +75,7 @@ class Verifier:
 
     def queued(self) -> Verification:
         """Return the state of a verification that has not begun."""
-        return self.state.model_copy(update={"status": "queued"})
+        return self.state.model_copy(update={"status": "queued", "error": None, "ended_at": None, "cells_done": 0})
 
     def run(self, cancelled: threading.Event) -> Verification:
         """Verify, and keep the result."""

@@ -6,6 +6,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from ..engine import durable
+from ..engine.attempt import error_info
+from ..errors import CancelledError, MlopsError
 from ..workspace import Workspace
 from .service import QUEUE, WORKFLOW
 from .types import VerifyRequest
@@ -23,11 +25,24 @@ def verify_run(run_id: str, request: dict[str, Any]) -> str:
 
 
 def _verify(run_id: str, request: dict[str, Any]) -> str:
+    from . import results
     from .verification import Verifier
 
-    wanted = VerifyRequest.model_validate(request)
-    verifier = Verifier(_worker.result(), run_id, wanted, None, workflow_id=durable.workflow_id() or "")
-    return verifier.run(durable.cancellation()).status
+    workspace, mine = _worker.result(), durable.workflow_id() or ""
+    try:
+        verifier = Verifier(workspace, run_id, VerifyRequest.model_validate(request), None, workflow_id=mine)
+    except MlopsError as error:  # the run, or its snapshot, went while this waited for its turn
+        found = results.read(workspace, run_id)
+        if found is not None and found.workflow_id == mine:
+            found.status, found.error = "failed", error_info(error)
+            results.write(workspace, found)
+        raise
+    try:
+        return verifier.run(durable.cancellation()).status
+    except CancelledError:
+        if durable.stopping():  # not cancelled: it begins again with the next worker
+            results.write(workspace, verifier.queued())
+        raise
 
 
 def on_worker_start(workspace: Workspace) -> None:

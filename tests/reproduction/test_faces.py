@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
 from tornado.httpclient import HTTPClientError
 
 from jupyter_mlops.cli import cli
 from jupyter_mlops.errors import InvalidInputError, MlopsError, NotFoundError
+from jupyter_mlops.magics.reproduction import ReproductionMagics
 from jupyter_mlops.tracking.run import run as tracked
 from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
 
@@ -93,3 +96,26 @@ def test_on_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert mlops("restore").exit_code == 2
     assert mlops("restore", run_id, "--undo", "x").exit_code == 2
     assert mlops("verify", run_id, "--tolerance", "2").exit_code == 2
+
+
+def test_in_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace, run_id = tracked_run(tmp_path / "ws", monkeypatch)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    shell = InteractiveShell()
+    shell.register_magics(ReproductionMagics)
+    shell.run_line_magic("restore", f"{run_id} --worktree --name again")
+    assert "work tree  restored/again" in capsys.readouterr().out
+    assert (workspace.root / "restored/again/util.py").exists()
+    shell.run_line_magic("restore", "--undo again")
+    assert not (workspace.root / "restored/again").exists()
+    for magic, line, said in (
+        ("restore", "", "Name a run"),
+        ("restore", f"{run_id} --undo x", "Name a run"),
+        ("restore", f"{run_id} --name ../x", "can't name"),
+        ("restore", "0000", "There is no run"),
+        ("verify", run_id, "not recorded"),
+        ("verify", f"{run_id} --result", "not verified yet"),
+        ("verify", f"{run_id} --tolerance 2", "between 0 and 1"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            shell.run_line_magic(magic, line)

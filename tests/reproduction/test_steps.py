@@ -32,6 +32,7 @@ USE = [
 ]
 
 
+@pytest.mark.slow
 def test_a_step_with_inputs(workspace: Workspace, project: Repo) -> None:
     # Given
     project.write("make.ipynb", notebook_file(["import jupyter_mlops as mlops\nmlops.outputs['numbers'] = [1, 2, 3]"]))

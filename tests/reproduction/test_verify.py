@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from jupyter_mlops.workspace import Workspace
 from tests.versioning.conftest import Repo
 
 from .conftest import CELLS, MODULE, TABLE, Run
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_run_that_is_reproduced(
@@ -224,10 +227,31 @@ def test_cells_that_would_write_over_files(workspace: Workspace, project: Repo, 
     assert file.read_text() == "now"
 
 
-def test_the_worker_verifies(workspace: Workspace, project: Repo, run_cells: Run) -> None:
-    run_id = run_cells("a = 1", "import jupyter_mlops as mlops\nwith mlops.run('r'):\n    pass")
+def test_the_worker_verifies(
+    workspace: Workspace, project: Repo, run_cells: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_SLEEP", "0")
+    run_id = run_cells("a = 1", SLOW, "import jupyter_mlops as mlops\nwith mlops.run('r'):\n    pass")
     service = ReproductionService(workspace)
     engine = EngineService(workspace)
+    # When it is cancelled in a cell
+    monkeypatch.setenv("TEST_SLEEP", "600")
+    try:
+        first = service.start(run_id)
+        until = time.monotonic() + 240
+        while not service.verification(run_id).cells_done and time.monotonic() < until:
+            time.sleep(0.2)
+        service.cancel(run_id)
+        with pytest.raises(CancelledError):
+            engine.wait(first.workflow_id, timeout=60)
+        while service.verification(run_id).status == "running" and time.monotonic() < until:
+            time.sleep(0.2)
+    finally:
+        engine.stop_worker()
+    assert service.verification(run_id).status == "cancelled"
+    assert project.git("worktree", "list").count("\n") == 0
+    # When it is asked for again
+    monkeypatch.setenv("TEST_SLEEP", "0")
     try:
         queued = service.start(run_id)
         assert queued.status == "queued" and service.start(run_id).workflow_id == queued.workflow_id
@@ -236,3 +260,22 @@ def test_the_worker_verifies(workspace: Workspace, project: Repo, run_cells: Run
         engine.stop_worker()
     assert service.verification(run_id).status == "equal"
     assert service.cancel(run_id).status == "equal"
+
+
+def test_a_model_and_its_plot(workspace: Workspace, project: Repo, run_cells: Run) -> None:
+    """What data scientists do: pandas, NumPy, scikit-learn, matplotlib, a model logged with MLflow, a Parquet file."""
+    run_id = run_cells(
+        "%matplotlib inline\nimport numpy as np, pandas as pd\nimport matplotlib.pyplot as plt\n"
+        "from sklearn.ensemble import RandomForestRegressor\nimport mlflow\nimport jupyter_mlops as mlops",
+        "df = pd.read_csv('data/table.csv')\ndf",
+        "np.random.seed(3)\ndf['noise'] = np.random.normal(size=len(df))",
+        "df.to_parquet('noisy.parquet')",
+        "df = pd.read_parquet('noisy.parquet')\ndf.describe()",
+        "model = RandomForestRegressor(n_estimators=5, random_state=0).fit(df[['x', 'noise']], df.y)\nmodel",
+        "plt.plot(df.x, model.predict(df[['x', 'noise']]))",
+        "with mlops.run('forest') as r:\n    mlflow.log_metric('r2', model.score(df[['x', 'noise']], df.y))",
+    )
+    found = ReproductionService(workspace).verify(run_id)
+    assert found.status == "equal", (found.first, found.metrics)
+    assert {cell.status for cell in found.cells} == {"equal"}
+    assert [(each.name, each.equal) for each in found.metrics] == [("r2", True)]

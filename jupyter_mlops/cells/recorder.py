@@ -184,6 +184,9 @@ class Recorder:
 
     def _finish(self, running: Running, result: ExecutionResult) -> None:
         error = result.error_before_exec or result.error_in_exec
+        if result.execution_count is not None:
+            self._ahead += running.record["count"] - result.execution_count
+            running.record["count"] = result.execution_count
         try:
             if running.given_up:
                 running.give_up("")

@@ -20,7 +20,7 @@ class Step:
     #: Name read → the execution that gave it its version; of a name that was absent, the one that deleted it.
     #: :data:`OUTSIDE` where the record has none.
     producers: dict[str, int]
-    #: How the names that it read belonged together before it.
+    #: How the names that it read belonged together before it; those that were alone are missing.
     groups: dict[str, frozenset[str]]
     #: File that it read or wrote → the digest that the record had for it before; ``""``: none in this session.
     files: dict[str, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Chronicle:
         self.groups: dict[str, frozenset[str]] = {}
         #: File → its digest after its last writer.
         self.files: dict[str, str] = {}
-        self._stamps: dict[str, list[int]] = {}
+        self._stamps: dict[str, int] = {}
         for record in records:
             self.add(record)
 
@@ -75,11 +75,10 @@ class Chronicle:
                 self.owners[name] = producers[name]
                 self.values.pop(name, None)
         files = {path: self.files.get(path, "") for path in (*record.get("files_read", ()), *files_written(record))}
-        groups = {name: self.groups.get(name, frozenset((name,))) for name in producers}
+        groups = {name: self.groups[name] for name in producers if len(self.groups.get(name, ())) > 1}
         self.steps.append(Step(producers, groups, files))
         stamp = record.get("key") or record["id"]
-        for each in {stamp, record["id"]}:
-            self._stamps.setdefault(each, []).append(index)
+        self._stamps[stamp] = self._stamps[record["id"]] = index
         for name in touched(record):
             self.touches.setdefault(name, []).append(index)
             self.versions[name], self.owners[name] = f"{stamp}:{name}", index
@@ -105,7 +104,7 @@ class Chronicle:
             return OUTSIDE
         # An execution of which little is known may have changed anything; one that made the same as another, in this
         # session or before, may have given its results the other's versions.
-        return max(self._stamps.get(stamp, (OUTSIDE,))[-1], self.last_touch(name, index))
+        return max(self._stamps.get(stamp, OUTSIDE), self.last_touch(name, index))
 
 
 def touched(record: Execution) -> Iterable[str]:
@@ -121,6 +120,8 @@ def files_written(record: Execution) -> dict[str, str]:
 def regroup(groups: dict[str, frozenset[str]], record: Execution) -> None:
     """Bring groups of names that share objects to what they are after an execution."""
     for group in record.get("groups", ()):
+        if len(group) == 1 and len(groups.get(group[0], group)) == 1:
+            continue
         new = frozenset(group)
         for name in group:
             old = groups.get(name)

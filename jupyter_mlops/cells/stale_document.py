@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..engine.cell_source import source_hash, title
 from ..i18n import gettext as _
@@ -15,6 +15,14 @@ from .slicing import seeds
 from .unrun import ATOMIC_TYPES, Guess, code_of, guess, shadows_builtins
 
 _UNTOUCHED: frozenset[str] = frozenset()
+
+
+class _Shared:
+    """Names that may share objects; ``settled`` are those among them that no cell has yet to make."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.settled: set[str] = set()
 
 
 class Document:
@@ -36,12 +44,16 @@ class Document:
         self._versions: dict[str, str] = {}
         self._executions: dict[str, int] = {}
         self._makers: dict[str, int] = {}
+        #: Name → the cell whose execution its version is from, whatever may have to run since.
+        self._sure: dict[str, int] = {}
+        #: Names of builtins that cells define.
+        self._shadowing: set[str] = set()
         self._values: dict[str, Value] = {}
         self._groups: dict[str, frozenset[str]] = {}
         #: Name → the cell whose run will make it another, or may.
         self._pending: dict[str, int] = {}
         #: Names that may share objects once cells have run that have not.
-        self._maybe_shared: dict[str, set[str]] = {}
+        self._maybe_shared: dict[str, _Shared] = {}
         self._functions: dict[str, Names] = {}
         self._sources: dict[str, str] = {}
         self._anything = OUTSIDE
@@ -57,6 +69,8 @@ class Document:
         self._options = dict(past.records[0].get("options", {})) if past.records else {}
         self._options_pending = OUTSIDE
         self._found: list[CellState] = []
+        #: Name → the last cell that binds it; made when it is asked for.
+        self._definers: dict[str, int] | None = None
 
     def states(self) -> list[CellState]:
         """Go through all cells."""
@@ -140,7 +154,7 @@ class Document:
             else:
                 state.needs[name] = self._makers[name]
                 yield from self._other_version(name, version, step.producers[name], name in tied)
-                if self._groups.get(name, {name}) != step.groups[name]:
+                if self._tied(self._groups, name) != self._tied(step.groups, name):
                     yield _("{name} shares objects with other variables than it did").format(name=name)
 
     def _other_version(self, name: str, version: str, producer: int, tied: bool) -> Iterable[str]:
@@ -161,17 +175,21 @@ class Document:
 
     def _unseen_names(self, record: Execution) -> Iterable[str]:
         """Return names that the cell would find now, and did not look for then."""
-        known = self._versions.keys() | self._pending.keys()
-        unseen = known - record["reads"].keys()
-        if unseen and (record.get("opaque") or self._calls_opaque(record)):
-            yield _("it may read {name}, which it did not find").format(name=min(unseen))
-        elif shadows := shadows_builtins(unseen):
+        if record.get("opaque") or self._calls_opaque(record):
+            if unseen := (self._versions.keys() | self._pending.keys()) - record["reads"].keys():
+                yield _("it may read {name}, which it did not find").format(name=min(unseen))
+        elif shadows := self._shadowing - record["reads"].keys():
             code = code_of(record["source"])
             if code is not None and (hit := sorted(shadows & code.reads)):
                 yield _("{name}, which it reads, is defined by a cell now").format(name=hit[0])
 
     def _calls_opaque(self, record: Execution) -> bool:
         return any(self._values.get(name, {}).get("opaque") for name in record["reads"])
+
+    @staticmethod
+    def _tied(groups: Mapping[str, frozenset[str]], name: str) -> frozenset[str]:
+        group = groups.get(name, _UNTOUCHED)
+        return group if len(group) > 1 else _UNTOUCHED
 
     def _hide(self, state: CellState, name: str) -> None:
         if self._defined_below(name, state.index):
@@ -180,14 +198,15 @@ class Document:
             state.hidden.append(_("it reads {name}, which no remaining cell defines").format(name=name))
 
     def _defined_below(self, name: str, index: int) -> bool:
-        for cell_id, source in self._cells[index:]:
-            last = self._last.get(cell_id)
-            if last is not None and name in self._past.records[last].get("written", ()):
-                if self._past.records[last]["source_hash"] == source_hash(source):
-                    return True
-            elif (code := code_of(source)) is not None and name in code.writes:
-                return True
-        return False
+        if self._definers is None:
+            self._definers = {}
+            for place, (cell_id, source) in enumerate(self._cells):
+                last, code = self._last.get(cell_id), code_of(source)
+                names = set(code.writes) if code is not None else set()
+                if last is not None and self._past.records[last]["source_hash"] == source_hash(source):
+                    names = set(self._past.records[last].get("written", ()))
+                self._definers |= dict.fromkeys(names, place)
+        return self._definers.get(name, OUTSIDE) >= index
 
     # -- files, random generators, options -----------------------------------------------------------------------
 
@@ -263,14 +282,17 @@ class Document:
         index, stamp = state.index, record.get("key") or record["id"]
         for name in touched(record):
             self._versions[name], self._executions[name] = f"{stamp}:{name}", last
-            self._makers[name] = index
+            self._makers[name] = self._sure[name] = index
             self._values[name] = record.get("values", {}).get(name, {})
             self._sources[name] = record["source"]
             for known in (self._pending, self._functions, self._deleted):
                 known.pop(name, None)
+        self._shadowing |= shadows_builtins(record.get("written", ()))
         for name in record.get("written", ()):
             if name not in record.get("kept", ()):
-                self._maybe_shared.pop(name, None)
+                self._unshare(name)
+            elif name in self._maybe_shared:
+                self._maybe_shared[name].settled.add(name)
         for name in record.get("deleted", ()):
             self._forget(name, index)
         regroup(self._groups, record)
@@ -288,8 +310,9 @@ class Document:
         state.makes = frozenset(_made(record))
 
     def _forget(self, name: str, index: int) -> None:
-        for known in (self._versions, self._executions, self._makers, self._values, self._pending, self._maybe_shared):
+        for known in (self._versions, self._executions, self._makers, self._values, self._pending):
             known.pop(name, None)
+        self._unshare(name)
         self._deleted[name] = index
 
     def _will_run(self, state: CellState, source: str, record: Execution | None) -> None:
@@ -304,16 +327,24 @@ class Document:
         if found.opaque:
             changes |= self._versions.keys() | self._pending.keys()
             self._anything = index
-        mutable = {name for name in changes if self._can_change(name)}
+        # A cell can change nothing that it does not find.
+        mutable = {n for n in changes if (n in self._versions or n in self._pending) and self._can_change(n)}
         for name in list(mutable):
-            mutable |= self._together(name)
+            mutable |= self._groups.get(name, _UNTOUCHED)
+            if name in self._maybe_shared:
+                mutable |= self._maybe_shared[name].settled
         made = writes | found.deletes | mutable
-        self._share({name for name in made | found.reads if self._can_change(name)} - shadows_builtins(made - writes))
+        self._share({name for name in made | found.reads if self._can_change(name)} - shadows_builtins(found.reads))
+        self._shadowing |= shadows_builtins(made)
         for name in made:
             self._pending[name] = index
             self._makers[name] = index
             self._sources[name] = source
             self._values.pop(name, None)
+            if name in self._maybe_shared:
+                self._maybe_shared[name].settled.discard(name)
+            if name in found.certain:
+                self._versions.pop(name, None)
         self._functions |= {name: self._uses(name, found) for name in writes}
         self._outside_pending(state, found, record)
         state.makes = frozenset({*made, *state.makes})
@@ -374,31 +405,48 @@ class Document:
     def _can_change(self, name: str) -> bool:
         return name in self._pending or self._values.get(name, {}).get("type") not in ATOMIC_TYPES
 
-    def _together(self, name: str) -> Set[str]:
-        return self._groups.get(name, _UNTOUCHED) | self._maybe_shared.get(name, set())
+    def _share(self, names: set[str]) -> None:
+        """Take names for sharing objects, with all that they may share some with already."""
+        new = _Shared()
+        for name in list(names):
+            names |= self._groups.get(name, _UNTOUCHED)
+        for name in names:
+            old = self._maybe_shared.get(name)
+            if old is None:
+                new.names.add(name)
+                if name not in self._pending:
+                    new.settled.add(name)
+                self._maybe_shared[name] = new
+            elif old is not new:
+                if len(old.names) > len(new.names):  # the fewer are put to the more
+                    old, new = new, old
+                new.names |= old.names
+                new.settled |= old.settled
+                self._maybe_shared |= dict.fromkeys(old.names, new)
 
-    def _share(self, names: Iterable[str]) -> None:
-        together: set[str] = set(names)
-        for name in list(together):
-            together |= self._together(name)
-        for name in together:
-            self._maybe_shared[name] = together
+    def _unshare(self, name: str) -> None:
+        shared = self._maybe_shared.pop(name, None)
+        if shared is not None:
+            shared.names.discard(name)
+            shared.settled.discard(name)
 
     # -- the kernel as it is -------------------------------------------------------------------------------------
 
     def _compare_with_kernel(self) -> None:
         """Mark cells whose results the kernel no longer has: something that ran later has made others of them."""
         past = self._past
+        rerun = {
+            self._last[each.cell_id] for each in self._found if each.state != "fresh" and each.cell_id in self._last
+        }
         for name, version in self._versions.items():
-            if name in self._pending:
-                continue
-            state = self._found[self._makers[name]]
-            have = past.versions.get(name)
-            if have is None:
-                self._mark(state, _("{name}, which it makes, was deleted").format(name=name))
-            elif have != version:
-                self._mark(state, self._overwritten(name))
-            elif self._known(self._groups.get(name)) != self._known(past.groups.get(name)):
+            state, have = self._found[self._sure[name]], past.versions.get(name)
+            if have != version:
+                # What a cell made of it that has to run again comes right with that.
+                if name in self._pending and past.last_touch(name, len(past.records)) in rerun:
+                    continue
+                gone = _("{name}, which it makes, was deleted").format(name=name)
+                self._mark(state, gone if have is None else self._overwritten(name))
+            elif name not in self._pending and self._known(name, self._groups) != self._known(name, past.groups):
                 self._mark(state, _("{name} shares objects with other variables than it would").format(name=name))
         for name, index in self._deleted.items():
             if name in past.versions and name not in self._pending:
@@ -407,8 +455,9 @@ class Document:
             if digest is not None and past.files.get(path) != digest:
                 self._mark(self._found[index], _("the file {path} was written again since").format(path=path))
 
-    def _known(self, group: frozenset[str] | None) -> frozenset[str]:
-        return frozenset(name for name in group or () if name in self._versions)
+    def _known(self, name: str, groups: Mapping[str, frozenset[str]]) -> frozenset[str]:
+        found = frozenset(each for each in groups.get(name, _UNTOUCHED) if each in self._versions)
+        return found if len(found) > 1 else _UNTOUCHED
 
     def _overwritten(self, name: str) -> str:
         owner = self._past.owners[name]

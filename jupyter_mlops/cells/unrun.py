@@ -44,6 +44,8 @@ class Guess:
     writes: set[str] = field(default_factory=set)
     changes: set[str] = field(default_factory=set)
     deletes: set[str] = field(default_factory=set)
+    #: Names that it binds to another value, unless it fails.
+    certain: frozenset[str] = frozenset()
     #: It may reach any name.
     opaque: bool = False
     #: It binds names that only a module knows.
@@ -98,6 +100,7 @@ def guess(
         writes=set(code.writes),
         changes=set(code.changes),
         deletes=set(code.deletes),
+        certain=code.certain,
         opaque=bool(code.opaque),
         stars=bool(code.stars),
         functions=code.functions,
@@ -111,7 +114,12 @@ def guess(
 
 
 def _matches(pattern: re.Pattern[str], texts: Iterable[str]) -> bool:
-    return any(pattern.search(text) for text in texts)
+    return any(_has(pattern, text) for text in texts)
+
+
+@lru_cache(maxsize=8192)
+def _has(pattern: re.Pattern[str], text: str) -> bool:
+    return pattern.search(text) is not None
 
 
 def _close(found: Guess, values: Mapping[str, Value], functions: Mapping[str, Names]) -> set[str]:

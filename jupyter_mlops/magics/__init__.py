@@ -1,4 +1,4 @@
-"""The notebook face: ``%load_ext jupyter_mlops``, ``%mlops``, ``%%track``, ``%history_cells``."""
+"""The notebook face: ``%load_ext jupyter_mlops``, ``%mlops``, ``%%track``, ``%history_cells``, ``%slice``, ``%stale``."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ def load(shell: InteractiveShell) -> None:
     from .kernel import set_up_kernel
     from .magics import MlopsMagics
     from .reproduction import ReproductionMagics
+    from .slices import SliceMagics
 
     shell.register_magics(ReproductionMagics)
-    shell.register_magics(MlopsMagics, CellMagics)
+    shell.register_magics(MlopsMagics, CellMagics, SliceMagics)
     workspace = set_up_kernel()
     if workspace is not None:
         start_recording(shell, workspace)

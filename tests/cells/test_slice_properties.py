@@ -19,7 +19,7 @@ from .sessions import EndlessError, Session, bounded, picture
 from .test_cache_properties import FIRST, fresh_workspace, guarded
 
 #: Of each of the four parts, which run on all cores.
-EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "250"))
 #: Count the executions of slices without which the value is the same.
 COUNTING = bool(os.environ.get("MLOPS_CELL_COUNTS"))
 _checks = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))

@@ -20,7 +20,7 @@ from .test_cache_properties import FIRST, fresh_workspace, guarded
 from .test_slice_properties import alone, begin, shown
 
 #: Of each of the four parts, which run on all cores.
-EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "250"))
 _checks = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 _parts = pytest.mark.parametrize("part", range(4))
 notebooks = st.lists(guarded(), min_size=1, max_size=6)

@@ -28,7 +28,7 @@ class Notebook:
         for number in numbers:
             cell_id, source = self.cells[number]
             record = self._recorded.run(source)
-            record["cell_id"] = cell_id
+            record["cell_id"], record["count"] = cell_id, len(self.records) + 1
             self.records.append(record)
 
     def edit(self, number: int, source: str) -> None:

@@ -1,0 +1,67 @@
+"""``mlops slice``: the executions that made a variable, a run or a file."""
+
+from __future__ import annotations
+
+import click
+
+from ..errors import NotFoundError
+from ..i18n import gettext as _
+from ..terminal import show
+from ..workspace import Workspace
+from .notebook_cells import code_cells
+from .record import Execution
+from .service import CellService
+from .slice_check import check_slice
+from .slice_text import check_line, slice_caption, slice_notes, slice_rows, write_notebook
+from .slicing import Target, slice_of, target_of
+from .table import in_columns
+
+
+@click.command("slice")
+@click.argument("source", metavar="NOTEBOOK|RUN")
+@click.argument("name", required=False, default="")
+@click.option("-o", "--output", default="", metavar="FILE", help=_("Write these cells to a new notebook."))
+@click.option("--check", is_flag=True, help=_("Run them alone, in a copy of their files, and compare."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
+def slice_(source: str, name: str, output: str, check: bool, as_json: bool) -> int:
+    """Show the least executions of cells that made NAME, in order.
+
+    NAME is a variable or a file that the newest session of the NOTEBOOK, or the session of the RUN, wrote; without it,
+    what made the run. With --check the exit code is 1 where they give something else when they run alone.
+    """
+    workspace = Workspace.find()
+    records, cells = _records(workspace, source)
+    target = target_of(records, name) if name else Target("run", source)
+    found = slice_of(records, target, cells=cells)
+    if output:
+        write_notebook(found, workspace.resolve(output))
+    checked = check_slice(found, workspace) if check else None
+    lines = [slice_caption(found, len(records)), *in_columns(slice_rows(found)), *slice_notes(found)]
+    lines += [check_line(checked)] if checked else []
+    value = {
+        "target": {"kind": target.kind, "name": target.name},
+        "executions": [
+            {"id": each.execution["id"], "count": each.execution.get("count"), "cell_id": each.execution.get("cell_id"),
+             "title": each.title, "why": each.why, "cell": each.cell}
+            for each in found.cells
+        ],
+        "notes": slice_notes(found),
+        "check": {"result": checked.result, "why": checked.why} if checked else None,
+    }  # fmt: skip
+    show(value, as_json, "\n".join(lines))
+    return 1 if checked is not None and checked.result == "differs" else 0
+
+
+def _records(workspace: Workspace, source: str) -> tuple[list[Execution], list[tuple[str, str]] | None]:
+    service = CellService(workspace)
+    if not source.endswith(".ipynb"):
+        return service.of_run(source), None
+    path = workspace.resolve(source)
+    cells = code_cells(path)
+    records = service.record_of_session(service.newest_session(workspace.relative(path)))
+    if not records:
+        raise NotFoundError(
+            _("No execution of a cell of {notebook} is recorded.").format(notebook=source),
+            next=_("Cells are recorded after %load_ext jupyter_mlops, and in steps of pipelines."),
+        )
+    return records, cells

@@ -1,4 +1,4 @@
-"""The notebook face: ``%load_ext jupyter_mlops``, ``%mlops``, ``%%track``, ``%history_cells``, ``%slice``, ``%stale``."""
+"""The notebook face: ``%load_ext jupyter_mlops``, ``%mlops``, ``%%track``, and magics about cells, slices and runs."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def test_an_edited_notebook_ends_as_if_all_had_run(
     assert part >= 0
 
 
-@_checks
+@settings(_checks, max_examples=EXAMPLES // 3)
 @given(notebook=notebooks, changes=edits)
 def test_files_are_as_if_all_had_run(notebook: list[str], changes: list[tuple[str, int, str]]) -> None:
     notebook = edited(notebook, [*changes, ("again", len(notebook) // 2, "")])

@@ -14,12 +14,12 @@ import mlflow
 import pytest
 
 from jupyter_mlops.context import ATTEMPT_VARIABLE, NOTEBOOK_VARIABLE, PIPELINE_RUN_VARIABLE, STEP_VARIABLE
+from jupyter_mlops.environment import environment_lock, record_environment
 from jupyter_mlops.errors import NotAWorkspaceError
 from jupyter_mlops.lineage.service import LineageService
 from jupyter_mlops.lineage.types import TraceQuery
 from jupyter_mlops.store.database import database
 from jupyter_mlops.store.tables import PipelineRunRow
-from jupyter_mlops.environment import environment_lock, record_environment
 from jupyter_mlops.tracking.run import run
 from jupyter_mlops.tracking.service import TrackingService
 from jupyter_mlops.tracking.types import MetricQuery, RunQuery

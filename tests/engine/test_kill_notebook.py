@@ -81,15 +81,22 @@ def executions(tmp_path_factory: pytest.TempPathFactory) -> Executions:
 
 
 @pytest.fixture(scope="module")
-def duration(executions: Executions) -> float:
-    """Seconds that an execution takes when nobody kills it."""
+def durations(executions: Executions) -> tuple[float, float]:
+    """Seconds that an execution takes when nobody kills it: until its first cell begins, and from then on."""
     executions.start()[1].join()  # papermill is loaded now
-    begun = time.monotonic()
+    started = time.monotonic()
     folder, process = executions.start()
+    until_begun(folder, process)
+    begun = time.monotonic()
     process.join()
     assert process.exitcode == 0
     check(folder, ended=range(CELLS))
-    return time.monotonic() - begun
+    return begun - started, time.monotonic() - begun
+
+
+def until_begun(folder: Path, process: Any) -> None:
+    while not (folder / "begun").exists() and process.is_alive():
+        time.sleep(0.001)
 
 
 def kernels(pid: int) -> Iterator[psutil.Process]:
@@ -110,12 +117,17 @@ def kill(process: Any, what: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("point", range(POINTS))
 def test_a_kill_at_any_moment_loses_nothing_that_had_arrived(
-    executions: Executions, duration: float, point: int
+    executions: Executions, durations: tuple[float, float], point: int
 ) -> None:
     chance = random.Random(point)
     what = ("process", "kernel", "both")[point % 3]
     folder, process = executions.start()
-    time.sleep(chance.uniform(0, duration * 1.1))
+    start, run = durations
+    if point % 4 == 3:
+        time.sleep(chance.uniform(0, start))
+    else:
+        until_begun(folder, process)
+        time.sleep(chance.uniform(0, run))
     if process.is_alive():
         kill(process, what)
     process.join(60)
@@ -138,7 +150,8 @@ def test_a_kill_at_any_moment_loses_nothing_that_had_arrived(
 
 @pytest.mark.chaos
 @pytest.mark.slow
-def test_no_record_is_half_written(executions: Executions, duration: float) -> None:
+@pytest.mark.usefixtures("durations")
+def test_no_record_is_half_written(executions: Executions) -> None:
     """Killed while it appends: at most the last line is cut off, and it is known for it."""
     folder, process = executions.start()
     path = journal_path(folder / "out.ipynb")

@@ -46,6 +46,8 @@ class Doings:
     read: dict[str, None] = field(default_factory=dict)
     written: dict[str, None] = field(default_factory=dict)
     listed: dict[str, None] = field(default_factory=dict)
+    #: Files that the cell made: there was none before.
+    made: dict[str, None] = field(default_factory=dict)
     #: Hosts, or ``socket``.
     network: dict[str, None] = field(default_factory=dict)
     #: Programs started, by name; ``fork``.
@@ -137,6 +139,9 @@ def is_left_out(path: str) -> bool:
     return (
         path.startswith((*_LEFT_OUT, _OURS))
         or _STATE in path
+        or path.endswith(("/.mlops", "/mlops.toml"))
+        or "/.git/" in path
+        or path.endswith("/.git")
         or "__pycache__" in path
         or "ipykernel_" in path
         or path.startswith(_private_folders())
@@ -162,6 +167,8 @@ def _opened(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
     if path is None:
         return
     mode, flags = arguments[1], arguments[2] or 0
+    if (isinstance(mode, str) and "x" in mode) or (not isinstance(mode, str) and flags & os.O_EXCL):
+        doings.made[path] = None
     if isinstance(mode, str):
         writes = any(letter in mode for letter in "wax+")
         # What is appended to is what it was, and more.

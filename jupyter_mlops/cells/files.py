@@ -90,12 +90,16 @@ class CellFiles:
             elif path in self._named or now != self._named.get(path):
                 written[path] = self._digests.of(path)
         # Made and gone within the cell: a temporary file.
-        written = {
-            path: digest
+        temporary = {
+            path
             for path, digest in written.items()
-            if digest != MISSING or path in self._named or path in doings.read
+            if digest == MISSING and path not in self._named and (path in doings.made or path not in doings.read)
         }
-        return read, written
+        return _without(read, temporary), _without(written, temporary)
+
+
+def _without(files: dict[str, str], paths: set[str]) -> dict[str, str]:
+    return {path: digest for path, digest in files.items() if path not in paths}
 
 
 def _named_files(tree: ast.Module, values: Mapping[str, Any]) -> Iterator[str]:

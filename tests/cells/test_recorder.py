@@ -149,6 +149,12 @@ def test_files_read_and_written_are_known_by_their_content(workspace: Workspace,
     assert list(written["files_written"]) == ["folder/out.csv"] and not written["files_read"]
     written_by_rust = recorded.run("pf.write_parquet(folder / 'out.parquet')")
     assert list(written_by_rust["files_written"]) == ["folder/out.parquet"]
+    # A file that comes and goes within the cell is none
+    temporary = recorded.run(
+        "import os, tempfile\nhandle, name = tempfile.mkstemp(dir='.')\nos.write(handle, b'x'); os.close(handle)\n"
+        "text = open(name).read()\nos.remove(name)"
+    )
+    assert temporary["files_read"] == {} == temporary["files_written"] and temporary["key"]
     # When one character changes
     (workspace.root / "in.csv").write_text("a\n2\n")
     changed = recorded.run("df = pd.read_csv('in.csv')")

@@ -60,6 +60,7 @@ def test_things_that_exist_are_as_documented(server: Server, session: requests.S
     nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 + 1")]), notebook)
     names = {"run_id": run_id, "name": "delay", "version": "1", "endpoint": "delay", "step": "train"}
     queries = {"key": "loss", "path": "", "kind": "run", "base": "20201123-000000-000000"}
+    queries |= {"notebook": "train.ipynb", "cell_id": "cell-1"}
     found = 0
     for operation in (result.ok() for result in schema.get_all_operations()):
         if operation.method.upper() != "GET":

@@ -63,6 +63,21 @@ def kernels(module_workspace: Workspace) -> Iterator[WarmKernels]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def environment(kernels: WarmKernels) -> dict[str, str]:
+    """The environment in which the template was made."""
+    return dict(os.environ)
+
+
+@pytest.fixture(autouse=True)
+def _as_the_template_was_made(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take away what libraries that other tests loaded in between have set: the template would not fit."""
+    for name in os.environ.keys() - environment.keys():
+        monkeypatch.delenv(name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
 class Executor:
     """Executes notebooks on warm or fresh kernels with papermill."""
 

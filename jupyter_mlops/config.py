@@ -127,6 +127,9 @@ class CellsSection(_Section):
     cache: bool = Field(
         True, description="Steps take the results of cells that have run before on the same inputs, and keep their own."
     )
+    cache_gb: float = Field(
+        10.0, gt=0, description="Of what steps keep, what was used longest ago goes when it is more than this many GB."
+    )
 
 
 class ServingSection(_Section):

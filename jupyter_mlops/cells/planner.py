@@ -32,6 +32,7 @@ class CachePlanner:
 
     def __init__(self, workspace: Workspace):
         self._blobs = BlobStore(cache_folder(workspace) / "blobs")
+        self._limit = int(workspace.config.cells.cache_gb * 1e9)
         #: Cells before the present one, for the case that all have to run again.
         self._earlier: list[str] = []
         self._on: bool | None = None
@@ -70,6 +71,10 @@ class CachePlanner:
             log.info("cell %s: not kept: %s", index, why_not[:500])
 
     def _begin(self, run: RunSilently) -> bool:
+        try:
+            self._blobs.collect(max_bytes=self._limit)
+        except MlopsError as error:
+            log.info("the cache was not made smaller: %s", error)
         why_not = run("", value=f"{_KERNEL}.begin()")
         if why_not:
             log.info("no cache: %s", why_not)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +203,16 @@ def test_without_a_recorder_everything_runs(workspace: Workspace, tmp_path: Path
     job = Job(workspace, ["a = 1"])
     assert job.run() == [""]
     assert job.run() == [""]
+
+
+def test_what_was_kept_is_bounded(here: Workspace) -> None:
+    job = Job(here, ["a = list(range(1000))", "print(a[-1])"])
+    job.run()
+    (here.root / "mlops.toml").write_text("[cells]\ncache_gb = 0.0000001\n")
+    before = time.time() - 7200
+    for blob in (cache_folder(here) / "blobs").rglob("*"):
+        if blob.is_file():
+            os.utime(blob, (before, before))
+    job.workspace = Workspace(here.root)
+    assert job.run() == ["replayed", "replayed"]
+    assert "no longer there" in job.why(0) and job.text(1) == "999\n"

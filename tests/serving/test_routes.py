@@ -14,6 +14,7 @@ from jupyter_mlops.errors import ConflictError, InvalidInputError, MlopsError, N
 from jupyter_mlops.extension.dispatch import Dispatcher, Request
 from jupyter_mlops.registry.routes import routes as registry_routes
 from jupyter_mlops.serving.routes import routes as serving_routes
+from jupyter_mlops.versioning.notebook_files import write_notebook
 from jupyter_mlops.workspace import Workspace
 from tests.serving.conftest import ROWS, delete_endpoints, until
 
@@ -34,6 +35,7 @@ class Face:
             server_root=self.workspace.root.parent,
             base_url="/",
             seen=lambda _workspace: None,
+            write_notebook=write_notebook,
         )
         answer = self.dispatcher.answer(self.dispatcher.match(method, path), request)
         return answer.status, json.loads(answer.body) if answer.body else None, answer.headers

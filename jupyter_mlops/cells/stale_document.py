@@ -7,32 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from ..engine.cell_source import source_hash, title
 from ..i18n import gettext as _
 from .cell_states import CellState, Now
-from .chronicle import OUTSIDE, Chronicle, files_written, regroup, touched
-from .names import Names
-from .record import ABSENT, Execution, Value
-from .slice_files import MISSING, UNTOLD, goes_on, paths_needed
-from .slicing import seeds
-from .unrun import ATOMIC_TYPES, Guess, code_of, guess, shadows_builtins
-
-_UNTOUCHED: frozenset[str] = frozenset()
+from .chronicle import OUTSIDE, Chronicle, files_written
+from .record import ABSENT, Execution
+from .slice_files import UNTOLD, paths_needed
+from .slice_walk import seeds
+from .stale_walk import UNTOUCHED, Walk
+from .unrun import Guess, code_of, guess, shadows_builtins
 
 
-class _Shared:
-    """Names that may share objects; ``settled`` are those among them that no cell has yet to make."""
-
-    def __init__(self) -> None:
-        self.names: set[str] = set()
-        self.settled: set[str] = set()
-
-
-class Document:
-    """One walk down a notebook. What holds at the cell that is looked at stands in the attributes."""
+class Document(Walk):
+    """One walk down a notebook that says of each cell how it stands."""
 
     def __init__(
         self, cells: Sequence[tuple[str, str]], past: Chronicle, *, file: Now | None = None, data: Now | None = None
     ):
+        super().__init__(past)
         self._cells = cells
-        self._past = past
         self._file = file
         self._data = data
         self._last = {
@@ -40,34 +30,6 @@ class Document:
             for index, record in enumerate(past.records)
             if (cell_id := record.get("cell_id", "")) and record["status"] != "running"
         }
-        # Name → its version, the execution and the cell that it is from, what is known of its value.
-        self._versions: dict[str, str] = {}
-        self._executions: dict[str, int] = {}
-        self._makers: dict[str, int] = {}
-        #: Name → the cell whose execution its version is from, whatever may have to run since.
-        self._sure: dict[str, int] = {}
-        #: Names of builtins that cells define.
-        self._shadowing: set[str] = set()
-        self._values: dict[str, Value] = {}
-        self._groups: dict[str, frozenset[str]] = {}
-        #: Name → the cell whose run will make it another, or may.
-        self._pending: dict[str, int] = {}
-        #: Names that may share objects once cells have run that have not.
-        self._maybe_shared: dict[str, _Shared] = {}
-        self._functions: dict[str, Names] = {}
-        self._sources: dict[str, str] = {}
-        self._anything = OUTSIDE
-        self._deleted: dict[str, int] = {}
-        # File → the cell that wrote it, the digest that it left (None: not known before it runs).
-        self._files: dict[str, tuple[int, str | None]] = {}
-        self._files_pending = OUTSIDE
-        # Random generator → the cell that moved it, its state.
-        self._random: dict[str, tuple[int, str | None]] = {}
-        for record in past.records:
-            for name, (before, _after) in record.get("generators", {}).items():
-                self._random.setdefault(name, (OUTSIDE, before))
-        self._options = dict(past.records[0].get("options", {})) if past.records else {}
-        self._options_pending = OUTSIDE
         self._found: list[CellState] = []
         #: Name → the last cell that binds it; made when it is asked for.
         self._definers: dict[str, int] | None = None
@@ -188,8 +150,8 @@ class Document:
 
     @staticmethod
     def _tied(groups: Mapping[str, frozenset[str]], name: str) -> frozenset[str]:
-        group = groups.get(name, _UNTOUCHED)
-        return group if len(group) > 1 else _UNTOUCHED
+        group = groups.get(name, UNTOUCHED)
+        return group if len(group) > 1 else UNTOUCHED
 
     def _hide(self, state: CellState, name: str) -> None:
         if self._defined_below(name, state.index):
@@ -275,95 +237,12 @@ class Document:
                 if self._data(name) != version:
                     yield _("the data {name} has a new version").format(name=name)
 
-    # -- what a cell leaves to those below -----------------------------------------------------------------------
-
-    def _has_run(self, state: CellState, last: int, record: Execution) -> None:
-        """Take in what an execution did: a run from the top would do the same."""
-        index, stamp = state.index, record.get("key") or record["id"]
-        for name in touched(record):
-            self._versions[name], self._executions[name] = f"{stamp}:{name}", last
-            self._makers[name] = self._sure[name] = index
-            self._values[name] = record.get("values", {}).get(name, {})
-            self._sources[name] = record["source"]
-            for known in (self._pending, self._functions, self._deleted):
-                known.pop(name, None)
-        self._shadowing |= shadows_builtins(record.get("written", ()))
-        for name in record.get("written", ()):
-            if name not in record.get("kept", ()):
-                self._unshare(name)
-            elif name in self._maybe_shared:
-                self._maybe_shared[name].settled.add(name)
-        for name in record.get("deleted", ()):
-            self._forget(name, index)
-        regroup(self._groups, record)
-        for path, digest in files_written(record).items():
-            pending = self._files_pending > self._files.get(path, (OUTSIDE, ""))[0] and goes_on(record)
-            self._files[path] = (index, None if pending else digest)
-        for name, (_before, after) in record.get("generators", {}).items():
-            self._random[name] = (index, after)
-        before, later = record.get("options", {}), record.get("options_after", {})
-        for name in before.keys() | later.keys():
-            if before.get(name) != later.get(name):
-                self._options.pop(name, None)
-                if name in later:
-                    self._options[name] = later[name]
-        state.makes = frozenset(_made(record))
-
-    def _forget(self, name: str, index: int) -> None:
-        for known in (self._versions, self._executions, self._makers, self._values, self._pending):
-            known.pop(name, None)
-        self._unshare(name)
-        self._deleted[name] = index
+    # -- a cell that has yet to run ------------------------------------------------------------------------------
 
     def _will_run(self, state: CellState, source: str, record: Execution | None) -> None:
-        """Take in what a cell may do that has to run: what it touches is not known until then."""
         found = guess(source, self._values, self._functions, self._sources)
         self._needs(state, found, record)
-        index = state.index
-        writes, changes = set(found.writes), set(found.changes)
-        if record is not None and (record["source_hash"] == source_hash(source) or found.stars):
-            writes |= {*record.get("written", ()), *record.get("deleted", ())}
-            changes |= {*record.get("changed", ())}
-        if found.opaque:
-            changes |= self._versions.keys() | self._pending.keys()
-            self._anything = index
-        # A cell can change nothing that it does not find.
-        mutable = {n for n in changes if (n in self._versions or n in self._pending) and self._can_change(n)}
-        for name in list(mutable):
-            mutable |= self._groups.get(name, _UNTOUCHED)
-            if name in self._maybe_shared:
-                mutable |= self._maybe_shared[name].settled
-        made = writes | found.deletes | mutable
-        self._share({name for name in made | found.reads if self._can_change(name)} - shadows_builtins(found.reads))
-        self._shadowing |= shadows_builtins(made)
-        for name in made:
-            self._pending[name] = index
-            self._makers[name] = index
-            self._sources[name] = source
-            self._values.pop(name, None)
-            if name in self._maybe_shared:
-                self._maybe_shared[name].settled.discard(name)
-            if name in found.certain:
-                self._versions.pop(name, None)
-        self._functions |= {name: self._uses(name, found) for name in writes}
-        self._outside_pending(state, found, record)
-        state.makes = frozenset({*made, *state.makes})
-
-    def _uses(self, name: str, found: Guess) -> Names:
-        """Return what the value of a variable may use when it is called: any function that the cell reaches."""
-        if name in found.functions:
-            return found.functions[name]
-        uses = Names()
-        for each in found.functions.values():
-            uses.add(each)
-        for read in found.reads:
-            value = self._values.get(read, {})
-            uses.reads |= set(value.get("reads", ()))
-            uses.changes |= set(value.get("reads", ()))
-            uses.writes |= set(value.get("writes", ()))
-            if read in self._functions:
-                uses.add(self._functions[read])
-        return uses
+        self._may_do(state, source, record, found)
 
     def _needs(self, state: CellState, found: Guess, record: Execution | None) -> None:
         for name in found.reads:
@@ -383,52 +262,6 @@ class Document:
         for name in record.get("generators", {}) if record is not None else ():
             if self._random[name][0] != OUTSIDE and record is not None and not seeds(record, name):
                 state.needs[f"random:{name}"] = self._random[name][0]
-
-    def _outside_pending(self, state: CellState, found: Guess, record: Execution | None) -> None:
-        index, makes = state.index, set[str]()
-        for path in files_written(record) if record is not None else ():
-            self._files[path] = (index, None)
-            makes.add(f"file:{path}")
-        if found.writes_files:
-            self._files_pending = index
-        drawn = self._random.keys() if found.draws else record.get("generators", {}) if record is not None else {}
-        for name in list(drawn):
-            self._random[name] = (index, None)
-        if record is not None:
-            makes |= {f"random:{name}" for name in record.get("generators", {})}
-            if record.get("options") != record.get("options_after"):
-                self._options_pending = index
-        if found.sets_options:
-            self._options_pending = index
-        state.makes = frozenset(makes)
-
-    def _can_change(self, name: str) -> bool:
-        return name in self._pending or self._values.get(name, {}).get("type") not in ATOMIC_TYPES
-
-    def _share(self, names: set[str]) -> None:
-        """Take names for sharing objects, with all that they may share some with already."""
-        new = _Shared()
-        for name in list(names):
-            names |= self._groups.get(name, _UNTOUCHED)
-        for name in names:
-            old = self._maybe_shared.get(name)
-            if old is None:
-                new.names.add(name)
-                if name not in self._pending:
-                    new.settled.add(name)
-                self._maybe_shared[name] = new
-            elif old is not new:
-                if len(old.names) > len(new.names):  # the fewer are put to the more
-                    old, new = new, old
-                new.names |= old.names
-                new.settled |= old.settled
-                self._maybe_shared |= dict.fromkeys(old.names, new)
-
-    def _unshare(self, name: str) -> None:
-        shared = self._maybe_shared.pop(name, None)
-        if shared is not None:
-            shared.names.discard(name)
-            shared.settled.discard(name)
 
     # -- the kernel as it is -------------------------------------------------------------------------------------
 
@@ -456,8 +289,8 @@ class Document:
                 self._mark(self._found[index], _("the file {path} was written again since").format(path=path))
 
     def _known(self, name: str, groups: Mapping[str, frozenset[str]]) -> frozenset[str]:
-        found = frozenset(each for each in groups.get(name, _UNTOUCHED) if each in self._versions)
-        return found if len(found) > 1 else _UNTOUCHED
+        found = frozenset(each for each in groups.get(name, UNTOUCHED) if each in self._versions)
+        return found if len(found) > 1 else UNTOUCHED
 
     def _overwritten(self, name: str) -> str:
         owner = self._past.owners[name]
@@ -497,13 +330,6 @@ class Document:
         count = self._found[index].count if index < len(self._found) else 0
         place = _("cell {number}").format(number=index + 1)
         return f"{place} (In [{count}])" if count else place
-
-
-def _made(record: Execution) -> Iterable[str]:
-    yield from touched(record)
-    yield from record.get("deleted", ())
-    yield from (f"file:{path}" for path, digest in files_written(record).items() if digest != MISSING)
-    yield from (f"random:{name}" for name in record.get("generators", {}))
 
 
 def _execution(record: Execution) -> str:

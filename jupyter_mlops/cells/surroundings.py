@@ -64,14 +64,18 @@ class Options:
     read: Callable[[Any], Any]
 
 
-def _numpy_state(state: Any) -> Any:
-    key = state["state"].get("key")
-    return (state["bit_generator"], key.tobytes() if key is not None else repr(state), state["state"].get("pos"))
+def _numpy_state(random: Any) -> Any:
+    if type(random._bit_generator).__name__ != "MT19937":
+        return repr(random.get_state(legacy=False))
+    # The second of two normal values moves nothing but that there is one left.
+    kind, key, *rest = random.get_state()
+    return (kind, key.tobytes(), *rest)
 
 
 def _numpy_initial(mtrand: Any) -> Any:
-    generator = mtrand._rand._bit_generator
-    return _numpy_state(type(generator)(generator.seed_seq).state)
+    random = mtrand._rand
+    generator = random._bit_generator
+    return _numpy_state(type(random)(type(generator)(generator.seed_seq)))
 
 
 def _torch_random(torch: Any) -> Any:
@@ -85,9 +89,7 @@ def _torch_random(torch: Any) -> Any:
 #: Global random generators.
 GENERATORS: dict[str, Generator] = {
     "random": Generator("random", lambda random: random.getstate(), lambda random: None),
-    "numpy": Generator(
-        "numpy.random.mtrand", lambda mtrand: _numpy_state(mtrand._rand._bit_generator.state), _numpy_initial
-    ),
+    "numpy": Generator("numpy.random.mtrand", lambda mtrand: _numpy_state(mtrand._rand), _numpy_initial),
     "torch": Generator("torch", _torch_random, lambda torch: [torch.Generator().get_state().numpy().tobytes()]),
 }
 
@@ -103,7 +105,24 @@ def _numpy_options(numpy: Any) -> Any:
     return [*found, *(errors.items() if errors != _NUMPY_ERRORS else ())]
 
 
-def _pandas_options(config: Any) -> Any:
+class _PandasOptions:
+    """Reads the options of pandas: all of them only where one was set since the last time."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Any, list[tuple[str, str]]] | None = None
+
+    def __call__(self, config: Any) -> list[tuple[str, str]]:
+        options = config._global_config
+        if self._last is None or self._last[0] != options:
+            self._last = (_copied(options), _pandas_options(config))
+        return self._last[1]
+
+
+def _copied(options: dict[str, Any]) -> dict[str, Any]:
+    return {key: _copied(value) if isinstance(value, dict) else value for key, value in options.items()}
+
+
+def _pandas_options(config: Any) -> list[tuple[str, str]]:
     found = []
     waiting = [("", config._global_config)]
     while waiting:
@@ -141,7 +160,6 @@ def _decimal_options(decimal: Any) -> Any:
 OPTIONS: dict[str, Options] = {
     "warnings": Options("warnings", lambda module: [repr(each) for each in module.filters if each[0] == "error"]),
     "numpy": Options("numpy", _numpy_options),
-    "pandas": Options("pandas._config.config", _pandas_options),
     "matplotlib": Options("matplotlib", _matplotlib_options),
     "figures": Options("matplotlib._pylab_helpers", lambda module: list(module.Gcf.figs)),
     "sklearn": Options(
@@ -159,9 +177,14 @@ class Surroundings:
     def __init__(self) -> None:
         # The process's own state counts from what the session began with: it differs between machines.
         variables, path, folder = dict(os.environ), list(sys.path), os.getcwd()
+        # What lies below os.environ: a hundred variables are compared without being decoded.
+        raw = dict(_encoded(os.environ))
         self._options = {
             **OPTIONS,
-            "environment": Options("os", lambda os: _differences(variables, os.environ)),
+            "pandas": Options("pandas._config.config", _PandasOptions()),
+            "environment": Options(
+                "os", lambda os: [] if raw == _encoded(os.environ) else _differences(variables, os.environ)
+            ),
             "path": Options("sys", lambda sys: [] if sys.path == path else _moved(path, sys.path)),
             "folder": Options("os", lambda os: [] if (now := os.getcwd()) == folder else [now]),
         }
@@ -206,9 +229,11 @@ class Surroundings:
         return digest
 
 
+def _encoded(environment: Any) -> Any:
+    return getattr(environment, "_data", environment)
+
+
 def _differences(before: dict[str, str], now: Any) -> list[tuple[str, str]]:
-    if now == before:
-        return []
     changed = set(now.items()) ^ set(before.items())
     names = sorted({name for name, _value in changed if not name.startswith(_OF_LIBRARIES)})
     return [(name, now.get(name, "")) for name in names]

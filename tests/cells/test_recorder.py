@@ -126,6 +126,9 @@ def test_what_is_random_has_a_key_only_where_it_was_seeded(recorded: RecordedShe
     recorded.run("import numpy as np, random")
     unseeded = recorded.run("a = np.random.rand(2)")
     assert list(unseeded["generators"]) == ["numpy"] and not unseeded["seeded"]
+    # the second of two normal values was made with the first
+    first, second = recorded.run("p = np.random.randn()"), recorded.run("q = np.random.randn()")
+    assert first["generators"]["numpy"][1] == second["generators"]["numpy"][0] != second["generators"]["numpy"][1]
     seeded = recorded.run("np.random.seed(1)")
     assert seeded["seeded"] == ["numpy"]
     first = recorded.run("b = np.random.rand(2)")

@@ -16,6 +16,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import Any
 
 from .doings import Doings, is_left_out
+from .hints import nodes_of
 
 #: Above this a file is known by its size and time of change alone, bytes.
 CONTENT_LIMIT = 1 << 30
@@ -123,7 +124,7 @@ def _values(values: Mapping[str, Any]) -> Iterator[str]:
 
 def _texts(tree: ast.Module, values: Mapping[str, Any]) -> Iterator[str]:
     """Yield the texts of a cell, those put together of texts and variables among them."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, (ast.Constant, ast.JoinedStr, ast.BinOp)):
             text = _text(node, values)
             if text:

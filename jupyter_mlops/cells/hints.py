@@ -20,13 +20,21 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _TEXT_LIMIT = 20_000
 
 
+def nodes_of(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Return all nodes of a tree, which is walked once: each execution is looked at in many ways."""
+    nodes: tuple[ast.AST, ...] | None = getattr(tree, "mlops_nodes", None)
+    if nodes is None:
+        nodes = tree.mlops_nodes = tuple(ast.walk(tree))  # type: ignore[attr-defined]
+    return nodes
+
+
 def discarded_calls(tree: ast.Module) -> list[str]:
     """Return the dotted names of calls that stand alone as statements: they are made for what they do.
 
     The last expression of a cell is among them: it may be shown, or do something.
     """
     found: dict[str, None] = {}
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if isinstance(node, ast.Expr):
             call = node.value.value if isinstance(node.value, ast.Await) else node.value
             if isinstance(call, ast.Call) and (name := _dotted(call.func)):
@@ -55,7 +63,7 @@ def seeds_first(tree: ast.Module) -> list[str]:
 def generator_words(tree: ast.Module) -> list[str]:
     """Return the dotted names in the cell with which the state of a random generator is set or kept."""
     found: dict[str, None] = {}
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         word = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
         if word in GENERATOR_WORDS and isinstance(node, (ast.Attribute, ast.Name)):
             found[_dotted(node)] = None
@@ -64,7 +72,7 @@ def generator_words(tree: ast.Module) -> list[str]:
 
 def names_in_texts(tree: ast.Module, values: Iterable[object]) -> set[str]:
     """Return words of the texts that the cell has evaluated: its own, and those of variables that it reads."""
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _name_of(node) in _EVALUATES]
+    calls = [node for node in nodes_of(tree) if isinstance(node, ast.Call) and _name_of(node) in _EVALUATES]
     if not calls:
         return set()
     texts = [

@@ -37,13 +37,18 @@ class LocalModules:
     def __init__(self) -> None:
         self._looked_at: set[str] = set()
         self._local: set[str] = set()
+        #: How many modules there were, and the last of them: a new one comes last.
+        self._last: tuple[int, str] = (0, "")
 
     def now(self) -> dict[str, Path]:
         """Return them, with their source files."""
         modules = sys.modules
-        new = modules.keys() - self._looked_at
-        self._looked_at |= new
-        self._local |= {name for name in new if is_local(modules[name])}
+        last = (len(modules), next(reversed(modules), ""))
+        if last != self._last:
+            new = modules.keys() - self._looked_at
+            self._looked_at |= new
+            self._local |= {name for name in new if is_local(modules[name])}
+            self._last = last
         found: dict[str, Path] = {}
         for name in self._local:
             file = getattr(modules.get(name), "__file__", None)

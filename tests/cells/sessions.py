@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import random
 import re
+import resource
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from jupyter_mlops.cells.cache import CellCache
@@ -83,25 +85,35 @@ class EndlessError(BaseException):
     """A random program does not end: it appends to a list that it goes over."""
 
 
+#: What a random program may take: ``a.extend(iter(a))`` takes all there is, in one call that no trace function sees.
+_MEMORY = 400 * 2**20
+
+
 @contextlib.contextmanager
 def bounded(lines: int = 3000) -> Iterator[None]:
     left = lines
 
-    def trace(frame: types.FrameType, event: str, _argument: Any) -> Any:
+    def trace(frame: types.FrameType, event: str, argument: Any) -> Any:
         nonlocal left
         if frame.f_code.co_filename != "cell":
             return None
         left -= 1
-        if left < 0:
+        if left < 0 or (event == "exception" and issubclass(argument[0], MemoryError)):
             raise EndlessError
         return trace
 
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     before = sys.gettrace()
+    resource.setrlimit(resource.RLIMIT_AS, (size + _MEMORY, limits[1]))
     sys.settrace(trace)
     try:
         yield
+    except MemoryError as error:
+        raise EndlessError from error
     finally:
         sys.settrace(before)
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 def picture(space: dict[str, Any]) -> str:

@@ -53,7 +53,7 @@ def record_environment(workspace: Workspace) -> str:
 
 def _state(folder: str) -> tuple[str, int]:
     try:
-        return folder, os.stat(folder).st_mtime_ns
+        return folder, os.stat(folder).st_mtime_ns  # noqa: PTH116 - asked for every folder at every cell
     except OSError:
         return folder, 0
 

@@ -61,10 +61,14 @@ class Collected:
 class BlobStore:
     """A folder of blobs. Threads and processes may share it; what one removes, another writes again."""
 
-    def __init__(self, folder: Path, *, durable: bool = False):
-        """``durable`` forces each blob to the disk before it gets its name (a cache does not need it)."""
+    def __init__(self, folder: Path, *, durable: bool = False, check: Callable[[], None] | None = None):
+        """``durable`` forces each blob to the disk before it gets its name (a cache does not need it).
+
+        ``check`` is called every few megabytes while one is written; what it raises ends that.
+        """
         self.folder = folder
         self._durable = durable
+        self._check = check
 
     def put(self, *content: Buffer) -> str:
         """Store the concatenation of buffers and return its digest; raises as :meth:`add`."""
@@ -77,7 +81,7 @@ class BlobStore:
         write to. Nothing is left behind then.
         """
         pieces = [memoryview(each).cast("B") if len(memoryview(each)) else memoryview(b"") for each in content]
-        digest = digest_of(pieces)
+        digest = digest_of(pieces, self._check)
         size = sum(len(piece) for piece in pieces)
         path = self.path(digest)
         try:
@@ -231,6 +235,8 @@ class BlobStore:
                     _allocate(file, size)
                 for piece in pieces:
                     for start in range(0, len(piece), LEAF):
+                        if self._check is not None:
+                            self._check()
                         _write_all(file, piece[start : start + LEAF])
                 if self._durable:
                     os.fsync(file)
@@ -281,15 +287,21 @@ class BlobStore:
             _use(path, _sealed(modified, digest))
 
 
-def digest_of(pieces: Sequence[memoryview]) -> str:
-    """Return the digest of the concatenation of buffers, hexadecimal."""
+def digest_of(pieces: Sequence[memoryview], check: Callable[[], None] | None = None) -> str:
+    """Return the digest of the concatenation of buffers, hexadecimal. ``check`` is called for each leaf."""
     size = sum(len(piece) for piece in pieces)
     if size <= LEAF:
         state = hashlib.sha256(b"\0")
         for piece in pieces:
             state.update(piece)
         return state.hexdigest()
-    leaves = _map(lambda leaf: hashlib.sha256(leaf).digest(), _leaves(pieces))
+
+    def hashed(leaf: Buffer) -> bytes:
+        if check is not None:
+            check()
+        return hashlib.sha256(leaf).digest()
+
+    leaves = _map(hashed, _leaves(pieces))
     return hashlib.sha256(b"\1" + size.to_bytes(8, "big") + b"".join(leaves)).hexdigest()
 
 

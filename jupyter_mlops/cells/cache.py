@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import os
 import platform
-import random
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from .. import context
 from ..engine.cell_source import source_hash
@@ -24,6 +22,7 @@ from .blobs import BlobStore
 from .code import CellCode, analyse
 from .entries import Entries, Entry, Group, cache_folder
 from .execution import Observer, with_names_in_texts
+from .generators import generator_states, set_generator
 from .names import Names
 from .policy import Now, differing_reads, why_run
 from .record import FORMAT, Execution
@@ -223,7 +222,7 @@ class CellCache:
             for names in self._together(record):
                 self._keep(entry, names, record["seconds"])
             if record["generators"]:
-                entry["generators"] = keep(self.blobs, {_STATES: _states(record["generators"])}, {}).digest
+                entry["generators"] = keep(self.blobs, {_STATES: generator_states(record["generators"])}, {}).digest
             self.entries.add(entry)
         except MlopsError as error:  # a full disk, a folder of somebody else: the next run is slower
             return str(error)
@@ -278,7 +277,7 @@ class CellCache:
         """Set the random generators to what the taken cells left."""
         for name, (_digest, blob) in self._generators.items():
             states = restore(self.blobs, blob, {})[_STATES]
-            _set_state(name, states[name])
+            set_generator(name, states[name])
         self._generators.clear()
 
     def _open_runs_again(self) -> None:
@@ -307,31 +306,3 @@ def _same_results(one: Execution, other: Execution) -> bool:
         (digest := other["values"][name].get("digest")) and digest == one["values"][name].get("digest")
         for name in touched
     )
-
-
-def _states(used: Iterable[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name in used:
-        if name == "random":
-            found[name] = random.getstate()
-        elif name == "numpy":
-            found[name] = sys.modules["numpy"].random.get_state(legacy=False)
-        elif name == "torch":
-            torch = sys.modules["torch"]
-            cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
-            found[name] = [each.numpy() for each in (torch.get_rng_state(), *cuda)]
-    return found
-
-
-def _set_state(name: str, state: Any) -> None:
-    import importlib
-
-    if name == "random":
-        random.setstate(state)
-    elif name == "numpy":
-        importlib.import_module("numpy.random").set_state(state)
-    elif name == "torch":
-        torch = importlib.import_module("torch")
-        torch.set_rng_state(torch.from_numpy(state[0]))
-        if len(state) > 1 and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([torch.from_numpy(each) for each in state[1:]])

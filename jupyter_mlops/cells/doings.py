@@ -110,7 +110,7 @@ class Watch:
 
 def _is_users(thread: threading.Thread) -> bool:
     """Whether a thread runs code of the user, or may be given some; libraries have threads of their own."""
-    if thread is threading.main_thread():
+    if thread is threading.main_thread() or thread.name.startswith("mlops-"):  # ours: hashing and writing variables
         return False
     target = getattr(thread, "_target", None)
     name = getattr(target, "__module__", None) or type(thread).__module__

@@ -143,6 +143,17 @@ class Running:
         }
 
     @property
+    def may_change(self) -> Set[str] | None:
+        """Names whose objects the cell may change; None where that can't be told."""
+        return self._before.may_change.keys() if self._before is not None and not self.given_up else None
+
+    def begin_again(self) -> None:
+        """Take the variables for what the cell found: it has put an earlier state back, whose versions are known."""
+        if self._code is not None:
+            self._before = self._variables.before(self._code)
+            self._generators = self._observer.surroundings.generators()
+
+    @property
     def given_up(self) -> bool:
         """Whether what the cell does could not be followed."""
         return bool(self.record.get("incomplete"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..i18n import gettext as _
 from .entries import Entry
@@ -61,6 +61,22 @@ def why_run(entry: Entry, now: Now) -> str:
     """Return why an entry can't stand for running the cell now; empty: it can."""
     record = entry["record"]
     return _inputs_differ(record, now) or _acts_outside(record, now) or sets_up(record) or _not_kept(entry, now)
+
+
+def why_not_again(record: Execution, now: Now) -> str:
+    """Return why a cell can't be run once more, unseen, to make what it made; empty: it can.
+
+    On the variables that it read: ``now.reads`` does not count, and neither does where its step is.
+    """
+    if record.get("incomplete"):
+        return _("its record is incomplete")
+    if record["status"] != "succeeded":
+        return _("it did not succeed")
+    if why := _acts_outside(record, replace(now, step="")):
+        return why
+    for path in record["files_written"]:
+        return _("it writes the file {path}").format(path=path)
+    return sets_up(record) or _inputs_differ(record, replace(now, reads=record["reads"]))
 
 
 def differing_reads(record: Execution, now: Now) -> list[str]:

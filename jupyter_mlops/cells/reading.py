@@ -22,6 +22,7 @@ from ..store.tables import (
     CellSourceRow,
 )
 from ..workspace import Workspace
+from .branches import START, came_from, on_branch
 from .checked import filled, is_id
 from .provenance import producers_of
 from .record import Execution
@@ -203,7 +204,17 @@ def sessions(workspace: Workspace, query: SessionQuery) -> SessionPage:
 def records_of_session(workspace: Workspace, name: str) -> list[Execution]:
     """Return the records of a session in the order in which its cells ran."""
     with database(workspace).reading() as session:
-        return _records(session, plain_text(name))
+        return _with_origins(session, _records(session, plain_text(name)))
+
+
+def _with_origins(session: Session, records: list[Execution]) -> list[Execution]:
+    """Put before a session's records those of others whose state it went on from."""
+    origins: list[Execution] = []
+    for target in sorted(came_from(records) - {START}):
+        row = session.get(CellRecordRow, target)
+        if row is not None and row.session != records[0]["session"]:
+            origins += on_branch(_records(session, row.session, row.sequence))
+    return [*origins, *records]
 
 
 def newest_session(workspace: Workspace, notebook: str) -> str:

@@ -102,6 +102,8 @@ class Execution(TypedDict, total=False):
     attempt: int
     #: With status ``cached``: the execution whose results were taken.
     taken_from: str
+    #: A jump to an earlier state of the variables: the execution after which they were so; ``start``: before the first.
+    restored: str
     #: Why parts of this record are missing.
     incomplete: str
 

@@ -131,6 +131,34 @@ class Recorder:
         }
         self._try("taken", lambda: self.journal.append({**taken}))
 
+    def note_restored(self, state: str, source: str) -> None:
+        """Record that the variables are again as they were after an execution (``start``: before the first)."""
+        if self._running is not None:
+            self._running.record["restored"] = state
+            self._running.begin_again()
+            return
+        self._sequence += 1
+        here = context.current(self.workspace)
+        record: Execution = {
+            "kind": "execution",
+            "format": FORMAT,
+            "id": uuid.uuid4().hex,
+            "session": self.session,
+            "sequence": self._sequence,
+            "notebook": here.notebook,
+            "source": source,
+            "started_at": time.time(),
+            "seconds": 0.0,
+            "status": "succeeded",
+            "restored": state,
+        }
+        self._try("restored", lambda: self.journal.append({**record}))
+
+    @property
+    def running(self) -> Running | None:
+        """The execution that runs now; None between cells."""
+        return self._running
+
     def _before(self, info: ExecutionInfo) -> None:
         self._depth += 1
         if self._depth > 1:  # a cell that runs cells (%run of a notebook), or another thread's

@@ -116,7 +116,7 @@ def slice_of(records: Sequence[Execution], target: Target, *, cells: Sequence[tu
     for index, why in _roots(past, target, found):
         slicer.add(index, why)
     slicer.run()
-    found.cells = [SliceCell(records[index], why) for index, why in sorted(slicer.inside.items())]
+    found.cells = [SliceCell(past.records[index], why) for index, why in sorted(slicer.inside.items())]
     found.outside_names = sorted(slicer.outside)
     _what_it_takes(found, past, slicer)
     if cells is not None:

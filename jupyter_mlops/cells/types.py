@@ -69,6 +69,11 @@ class RecordedExecution(Model):
     runs: list[str] = Field(description="MLflow runs that were active in it.")
     key: str = Field(description="Hash of all that its result follows from; empty: that can't be told.")
     incomplete: str = Field(description="Why parts of the record are missing; empty: none are.")
+    restored: str = Field(
+        "",
+        description="A jump to an earlier state of the variables: the execution after which they were so, `start`: "
+        "before the first; empty: none.",
+    )
     pipeline_run_id: str
     step: str
     attempt: int

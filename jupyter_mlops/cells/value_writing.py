@@ -53,6 +53,18 @@ _WITHOUT_A_SAY = ("builtins", "abc", "typing", "collections.abc")
 _CONTAINER_HOOKS = ("__init__", "__setitem__", "append", "extend", "add", "update")
 
 
+class _Checked(io.BytesIO):
+    """Calls a function at each piece that pickle writes (64 KiB): what it raises ends the writing."""
+
+    def __init__(self, check: Callable[[], None]):
+        super().__init__()
+        self._check = check
+
+    def write(self, piece: Any, /) -> int:
+        self._check()
+        return super().write(piece)
+
+
 class Writing(pickle.Pickler):
     """One group while it is written.
 
@@ -62,6 +74,7 @@ class Writing(pickle.Pickler):
     elsewhere : id → name of what the notebook has bound beside the group. Such an object must not be written twice.
     links : id → name of objects that are written as a reference to a name.
     memories : the memory of arrays and tensors found so far.
+    check : called now and then; what it raises ends the writing.
     """
 
     def __init__(
@@ -70,8 +83,9 @@ class Writing(pickle.Pickler):
         elsewhere: Mapping[int, str],
         links: Mapping[int, str],
         memories: Memories,
+        check: Callable[[], None] | None = None,
     ):
-        self.stream = io.BytesIO()
+        self.stream = io.BytesIO() if check is None else _Checked(check)
         self.buffers: list[pickle.PickleBuffer] = []
         super().__init__(self.stream, protocol=5, buffer_callback=self._take_buffer)
         self.namespace = namespace

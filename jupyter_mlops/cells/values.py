@@ -26,7 +26,7 @@ from .value_parts import way_to
 from .value_reading import Reading
 from .value_writing import Writing
 
-__all__ = ["Kept", "NotKeptError", "NotRestoredError", "header", "keep", "restore"]
+__all__ = ["Kept", "NotKeptError", "NotRestoredError", "bound_in", "header", "keep", "restore"]
 
 _APART_FROM = 64 * 1024
 _MOST_TRIES = 100
@@ -65,6 +65,8 @@ def keep(
     *,
     links: Mapping[str, Any] | None = None,
     verify: bool | Literal["auto"] = "auto",
+    bound: Mapping[int, str] | None = None,
+    check: Callable[[], None] | None = None,
 ) -> Kept:
     """Write variables that share references, as one group.
 
@@ -76,6 +78,8 @@ def keep(
         is written, and :attr:`Kept.links` has it.
     verify : read the group again and compare. "auto" does so where a class that is not known has a say in how its
         objects are pickled.
+    bound : identity → name of what the notebook has bound, where ``namespace`` may change while this goes on.
+    check : called now and then; a ``BaseException`` of its own ends the writing, and goes through.
 
     Raises :class:`NotKeptError`, which names the part that can't be kept and why; and as :meth:`BlobStore.add`.
     """
@@ -83,7 +87,7 @@ def keep(
     links = links or {}
     for name, value in group.items():
         _check_value(name, value, namespace)
-    writing = _write(group, namespace, links)
+    writing = _write(group, namespace, links, bound, check)
     checked = verify is True or (verify == "auto" and bool(writing.doubts))
     if checked:
         _verify(group, namespace, links, writing)
@@ -164,19 +168,31 @@ def _check_value(name: str, value: Any, namespace: dict[str, Any]) -> None:
         raise NotKeptError(name, name, full_name(type(value)), _("the module {module} has it").format(module=module))
 
 
-def _write(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str, Any]) -> Writing:
-    elsewhere = {
+def bound_in(namespace: Mapping[str, Any]) -> dict[int, str]:
+    """Return the identities of what a notebook has bound → the names."""
+    return {
         id(value): name
         for name, value in list(namespace.items())
-        if name not in group and not name.startswith("_") and name not in _NOT_THE_NOTEBOOKS
+        if not name.startswith("_") and name not in _NOT_THE_NOTEBOOKS
     }
+
+
+def _write(
+    group: dict[str, Any],
+    namespace: dict[str, Any],
+    links: Mapping[str, Any],
+    bound: Mapping[int, str] | None,
+    check: Callable[[], None] | None,
+) -> Writing:
+    found = bound_in(namespace) if bound is None else bound
+    elsewhere = {identity: name for identity, name in found.items() if name not in group}
     for value in group.values():
         elsewhere.pop(id(value), None)
     linked = {id(value): name for name, value in links.items()}
     known: list[tuple[int, int]] = []
     tried: list[Writing] = []  # what they hold keeps its address: a known region must not become something else's
     for _try in range(_MOST_TRIES):
-        writing = Writing(namespace, elsewhere, linked, Memories(known))
+        writing = Writing(namespace, elsewhere, linked, Memories(known), check)
         try:
             writing.dump(group)
         except Overlap as found:

@@ -231,9 +231,16 @@ class Variables:
 
     def put_back(self, name: str, value: Any) -> None:
         """Bind a variable that was taken from the store."""
-        version = self.taken.pop(name).version
+        self.bind(name, value, self.taken.pop(name).version)
+
+    def bind(self, name: str, value: Any, version: str) -> None:
+        """Bind a name to a value that is known to be of a version."""
         self.namespace[name] = value
         self._bound(name, version, NODE_LIMIT)
+
+    def notice_outside(self) -> None:
+        """See what was bound or deleted since the last cell."""
+        self._notice_outside()
 
     def take(self, name: str, taken: Taken) -> None:
         """Take a variable for one that lies in the store: what is bound to it now, if anything, goes."""

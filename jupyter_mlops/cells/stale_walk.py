@@ -121,8 +121,6 @@ class Walk:
             self._values.pop(name, None)
             if name in self._maybe_shared:
                 self._maybe_shared[name].settled.discard(name)
-            if name in found.certain:
-                self._versions.pop(name, None)
         self._functions |= {name: self._uses(name, found) for name in writes}
         self._outside_pending(state, found, record)
         state.makes = frozenset({*made, *state.makes})

@@ -44,8 +44,6 @@ class Guess:
     writes: set[str] = field(default_factory=set)
     changes: set[str] = field(default_factory=set)
     deletes: set[str] = field(default_factory=set)
-    #: Names that it binds to another value, unless it fails.
-    certain: frozenset[str] = frozenset()
     #: It may reach any name.
     opaque: bool = False
     #: It binds names that only a module knows.
@@ -100,7 +98,6 @@ def guess(
         writes=set(code.writes),
         changes=set(code.changes),
         deletes=set(code.deletes),
-        certain=code.certain,
         opaque=bool(code.opaque),
         stars=bool(code.stars),
         functions=code.functions,

@@ -185,6 +185,15 @@ def test_a_new_definition_above_of_what_was_not_there(recorded: RecordedShell) -
     assert notebook.states == ["never run", "stale"]
 
 
+def test_what_an_edited_cell_left_behind_is_not_excused_by_one_that_has_yet_to_run(recorded: RecordedShell) -> None:
+    notebook = Notebook(recorded, "a = 3", "a = [[1]]")
+    notebook.run(0, 1)
+    notebook.edit(1, "b = 1")
+    notebook.run(1)
+    notebook.cells.insert(1, ("new", "a += [1]"))  # with 3 this fails: then a stays as the first cell makes it
+    assert notebook.states == ["stale", "never run", "fresh"]
+
+
 @pytest.mark.parametrize("cells", [[], [("", "")], [("a", "not python (")]])
 def test_nothing_and_nonsense(cells: list[tuple[str, str]]) -> None:
     assert [each.state for each in stale(cells, [])] == (

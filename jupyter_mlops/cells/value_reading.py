@@ -99,3 +99,8 @@ def link(name: str) -> Any:
 def import_module(name: str) -> types.ModuleType:
     """Read: a module."""
     return current().module(name)
+
+
+def set_attributes(value: Any, attributes: dict[str, Any]) -> None:
+    """Read: the attributes of an object whose class does not take them from pickle."""
+    vars(value).update(attributes)

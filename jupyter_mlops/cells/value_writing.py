@@ -26,7 +26,7 @@ from .value_classes import is_own_class, reduce_class, reduce_member, reduce_typ
 from .value_errors import CannotKeep
 from .value_memory import Memories
 from .value_names import Reduced, has_default_pickling, is_found_by_name, is_importable, reference, singletons
-from .value_reading import import_module, link
+from .value_reading import import_module, link, set_attributes
 from .value_refusals import TRUSTED, is_immutable, refusal
 
 Reducer = Callable[[Any, "Writing"], Reduced]
@@ -168,6 +168,8 @@ class Writing(pickle.Pickler):
         if issubclass(kind, BaseException):
             self.doubts.add(kind)
             return _reduce_exception
+        if f"{kind.__module__}.{kind.__qualname__}" == "sklearn.utils._bunch.Bunch":
+            return _reduce_bunch
         package = kind.__module__.partition(".")[0]
         if package not in TRUSTED and not package.startswith("_cython_") and _is_special(kind):
             self.doubts.add(kind)
@@ -237,6 +239,13 @@ def _reduce_exception(value: BaseException, writing: Writing) -> Reduced:
     if value.__cause__ is not None or value.__context__ is not None:
         raise CannotKeep(value, _("it has a cause"))
     return NotImplemented
+
+
+def _reduce_bunch(value: Any, writing: Writing) -> Reduced:
+    """scikit-learn's dictionary of a data set: its own pickling leaves out its attributes (warnings for old keys)."""
+    writing.check_bound_elsewhere(value)
+    make, arguments, _state, _no_items, items = value.__reduce_ex__(5)
+    return make, arguments, dict(vars(value)), None, items, set_attributes
 
 
 def _reduce_logger(value: logging.Logger, writing: Writing) -> Reduced:

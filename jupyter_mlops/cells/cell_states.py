@@ -20,6 +20,8 @@ class CellState:
     cell_id: str
     title: str
     state: State = "fresh"
+    #: Its code is not what ran.
+    edited: bool = False
     #: Why it is not fresh, for a person.
     reasons: list[str] = field(default_factory=list)
     #: What it needs that the cells above don't give it: it works in this kernel, and in no new one.

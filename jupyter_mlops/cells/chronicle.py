@@ -5,12 +5,16 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
+from ..engine.cell_source import title
+from .branches import on_branch
 from .record import ABSENT, Execution, Value
 
 #: In place of an execution: what was read was made outside the record.
 OUTSIDE: Final = -1
+#: What is kept of an execution that is forgotten.
+_REMEMBERED = frozenset({"id", "cell_id", "status", "count", "generators", "files_written", "deleted"})
 
 
 @dataclass(slots=True)
@@ -24,6 +28,9 @@ class Step:
     groups: dict[str, frozenset[str]]
     #: File that it read or wrote → the digest that the record had for it before; ``""``: none in this session.
     files: dict[str, str] = field(default_factory=dict)
+
+
+_FORGOTTEN = Step({}, {})
 
 
 class Chronicle:
@@ -44,7 +51,7 @@ class Chronicle:
         #: File → its digest after its last writer.
         self.files: dict[str, str] = {}
         self._stamps: dict[str, int] = {}
-        for record in records:
+        for record in on_branch(records):
             self.add(record)
 
     def last_touch(self, name: str, before: int) -> int:
@@ -64,7 +71,7 @@ class Chronicle:
         return name not in self.records[index].get("deleted", ())
 
     def add(self, record: Execution) -> None:
-        """Take in the next execution."""
+        """Take in the next execution, which follows from those before."""
         index = len(self.records)
         self.records.append(record)
         producers = {}
@@ -93,6 +100,20 @@ class Chronicle:
         for path, digest in files_written(record).items():
             self.writers.setdefault(path, []).append(index)
             self.files[path] = digest
+
+    def forget(self, index: int) -> None:
+        """Let go of an execution that is its cell's last no more, save what later ones are told by.
+
+        How cells stand can be told as before; a slice can't.
+        """
+        record = self.records[index]
+        kept = {key: value for key, value in record.items() if key in _REMEMBERED and value}
+        if index == 0:  # how the kernel began
+            kept["options"] = record.get("options", {})
+        if not record.get("count"):
+            kept["source"] = title(record["source"])
+        self.records[index] = cast("Execution", kept)
+        self.steps[index] = _FORGOTTEN
 
     def _producer(self, name: str, version: str, index: int) -> int:
         if version == ABSENT:

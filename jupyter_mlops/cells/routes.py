@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from ..errors import InvalidInputError, NotFoundError
+from ..errors import ConflictError, DiskFullError, InvalidInputError, NotFoundError, PathError, ReadOnlyError
 from ..extension.routing import Call, Routes
+from . import live
+from .live_types import CellStandings, LiveSlice, SliceCheckState, SliceCopy, SliceQuestion, StandingQuestion
 from .service import CellService
 from .types import (
     CellImpact,
@@ -56,3 +58,37 @@ def list_cell_sessions(call: Call) -> SessionPage:
 def get_cell_impact(call: Call) -> CellImpact:
     """What lives downstream of a cell."""
     return CellService(call.workspace).impact(call.query.notebook, call.query.cell_id)
+
+
+# -- a notebook that is open -----------------------------------------------------------------------------------------
+
+
+@routes.post("/cells/live/states", body=StandingQuestion, returns=CellStandings)
+def get_cell_standings(call: Call) -> CellStandings:
+    """How the cells of an open notebook stand to what its kernel ran, and what to run."""
+    return live.standings(call.workspace, call.body)
+
+
+@routes.post("/cells/live/slice", body=SliceQuestion, returns=LiveSlice, raises=(*_ONE, PathError))
+def get_live_slice(call: Call) -> LiveSlice:
+    """The least executions that made a variable, a file, a run, in the order in which they ran."""
+    return live.live_slice(call.workspace, call.body)
+
+
+@routes.post(
+    "/cells/live/slice/copy",
+    body=SliceQuestion,
+    returns=SliceCopy,
+    raises=(*_ONE, PathError, ConflictError, ReadOnlyError, DiskFullError),
+)
+def copy_live_slice(call: Call) -> SliceCopy:
+    """Write a slice to a new notebook beside the notebook."""
+    return live.copy_slice(call.workspace, call.body)
+
+
+@routes.post(
+    "/cells/live/slice/check", body=SliceQuestion, returns=SliceCheckState, raises=(*_ONE, PathError, ConflictError)
+)
+def check_live_slice(call: Call) -> SliceCheckState:
+    """Run a slice alone and compare what it makes. Asked again, it waits for the result, some seconds at a time."""
+    return live.check_slice_alone(call.workspace, call.body)

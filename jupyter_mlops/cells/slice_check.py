@@ -120,7 +120,8 @@ def _run(found: Slice, where: Path, names: list[str], timeout: float | None) -> 
         except (CellTimeoutError, DeadKernelError, RuntimeError) as error:
             failed[""] = _("run alone, it does not end: {error}").format(error=str(error)[:500])
 
-    thread = threading.Thread(target=run)  # this one may have an event loop that runs, in a kernel
+    # This one may have an event loop that runs, in a kernel; and no process waits for it at its end.
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     thread.join()
     return failed or _answer(notebook.cells[-1])

@@ -44,7 +44,8 @@ class Document(Walk):
 
     def leftovers(self) -> dict[str, str]:
         """Return the variables that no cell defines → who made them."""
-        self.states()
+        if not self._found:
+            self.states()
         known = self._versions.keys() | self._pending.keys()
         found = {}
         for name in sorted(self._past.versions.keys() - known):
@@ -60,13 +61,13 @@ class Document(Walk):
             return state
         last = self._last.get(cell_id)
         if last is None:
-            state.state, state.reasons = "never run", [_("it has not run in this kernel")]
+            state.state, state.reasons = "never run", [_("it has not run since recording began")]
             self._will_run(state, source, None)
             return state
         record = self._past.records[last]
         state.execution, state.count = record["id"], record.get("count", 0)
         if record["source_hash"] != source_hash(source):
-            state.state, state.reasons = "stale", [_("it was edited since it ran")]
+            state.state, state.edited, state.reasons = "stale", True, [_("it was edited since it ran")]
             self._will_run(state, source, record)
             return state
         state.reasons = self._differences(state, last, record)

@@ -279,6 +279,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cells/live/states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** How the cells of an open notebook stand to what its kernel ran, and what to run. */
+        post: operations["get_cell_standings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/live/slice": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The least executions that made a variable, a file, a run, in the order in which they ran. */
+        post: operations["get_live_slice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/live/slice/copy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Write a slice to a new notebook beside the notebook. */
+        post: operations["copy_live_slice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/live/slice/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Run a slice alone and compare what it makes. Asked again, it waits for the result, some seconds at a time. */
+        post: operations["check_live_slice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/versioning/status": {
         parameters: {
             query?: never;
@@ -957,6 +1025,39 @@ export interface components {
             /** @description Lines of its journal that could not be read. */
             damaged: number;
         };
+        /** @description How one cell stands to what ran. */
+        CellStanding: {
+            cell_id: string;
+            /** @enum {string} */
+            state: "fresh" | "stale" | "never run" | "failed";
+            /** @description Its code is not what ran. */
+            edited: boolean;
+            /** @description Why it is not fresh, in words. */
+            reasons: string[];
+            /** @description What it needs that the cells above don't give it, in words. */
+            hidden: string[];
+            /** @description Id of its last execution; empty: none. */
+            execution: string;
+            /** @description Jupyter's number of that, `In [7]`; 0: none. */
+            count: number;
+        };
+        /** @description How the cells of a notebook stand to what its kernel ran. */
+        CellStandings: {
+            /** @description Whether the kernel's cells are recorded; if not, nothing is said of cells. */
+            recorded: boolean;
+            /** @description Why they are not recorded; empty: they are. */
+            why: string;
+            /** @description What to do about that. */
+            next: string;
+            session: string;
+            cells: components["schemas"]["CellStanding"][];
+            /** @description Ids of the cells to run, in order, so that none is stale. */
+            order: string[];
+            /** @description Variables that no cell defines and that live on. */
+            leftovers: components["schemas"]["Leftover"][];
+            /** @description Variables that a slice can be asked for, as far as a list is of use. */
+            names: string[];
+        };
         /** @description A version as a new notebook. */
         CopiedNotebook: {
             /** @description Workspace path of the copy, beside the notebook. */
@@ -1134,6 +1235,11 @@ export interface components {
             key: string;
             /** @description Why parts of the record are missing; empty: none are. */
             incomplete: string;
+            /**
+             * @description A jump to an earlier state of the variables: the execution after which they were so, `start`: before the first; empty: none.
+             * @default
+             */
+            restored: string;
             pipeline_run_id: string;
             step: string;
             attempt: number;
@@ -1340,6 +1446,12 @@ export interface components {
             /** @default  */
             next_page_token: string;
         };
+        /** @description A variable that lives on though no cell defines it. */
+        Leftover: {
+            name: string;
+            /** @description Who made it, in words. */
+            made: string;
+        };
         /** @description A run, model version, endpoint, … that an execution led to. */
         Linked: {
             /** @enum {string} */
@@ -1348,6 +1460,23 @@ export interface components {
             label: string;
             /** @description An endpoint or deployment: whether it answers now. Others: null. */
             live: boolean | null;
+        };
+        /** @description One code cell as it is on the screen. */
+        LiveCell: {
+            id: string;
+            source: string;
+        };
+        /** @description The least executions that made something, in the order in which they ran. */
+        LiveSlice: {
+            /** @enum {string} */
+            kind: "variable" | "execution" | "run" | "file";
+            name: string;
+            session: string;
+            /** @description Executions that the session has. */
+            recorded: number;
+            cells: components["schemas"]["SlicePart"][];
+            /** @description What a person must know before relying on it. */
+            notes: string[];
         };
         /** @description A metric of the run, then and now. */
         MetricComparison: {
@@ -1710,6 +1839,11 @@ export interface components {
             key: string;
             /** @description Why parts of the record are missing; empty: none are. */
             incomplete: string;
+            /**
+             * @description A jump to an earlier state of the variables: the execution after which they were so, `start`: before the first; empty: none.
+             * @default
+             */
+            restored: string;
             pipeline_run_id: string;
             step: string;
             attempt: number;
@@ -1872,6 +2006,52 @@ export interface components {
             /** @default  */
             next_page_token: string;
         };
+        /** @description What came of running a slice alone. */
+        SliceCheckState: {
+            /**
+             * @description running: ask again, with the same question.
+             * @enum {string}
+             */
+            state: "running" | "done";
+            /** @enum {string} */
+            result: "" | "equal" | "differs" | "can't be told";
+            /** @description In words. */
+            text: string;
+        };
+        /** @description A slice as a notebook of its own. */
+        SliceCopy: {
+            /** @description Workspace path. */
+            path: string;
+        };
+        /** @description One execution of a slice. */
+        SlicePart: {
+            execution: string;
+            cell_id: string;
+            count: number;
+            /** @description First telling line of the cell. */
+            title: string;
+            /** @description Why it is in, in words. */
+            why: string[];
+            /**
+             * @description What became of its cell since.
+             * @enum {string}
+             */
+            cell: "unchanged" | "edited" | "deleted" | "unknown";
+        };
+        /** @description What made something. */
+        SliceQuestion: {
+            /** @description Jupyter Server's id of the kernel; empty: it has none. */
+            kernel: string;
+            /** @description The code cells in the notebook's order, also unsaved. */
+            cells?: components["schemas"]["LiveCell"][];
+            /**
+             * @description Workspace path: its newest session is taken where the kernel has none.
+             * @default
+             */
+            notebook: string;
+            /** @description A variable, a file, the id of an MLflow run or of an execution. */
+            name: string;
+        };
         /** @description The exact state behind a run, a commit under `refs/mlops/`. Runs that found nothing changed share one. */
         Snapshot: {
             run_id: string;
@@ -1894,6 +2074,15 @@ export interface components {
             /** @description Bytes. */
             size: number;
             content: string;
+        };
+        /** @description How the cells of a notebook stand. */
+        StandingQuestion: {
+            /** @description Jupyter Server's id of the kernel; empty: it has none. */
+            kernel: string;
+            /** @description The code cells in the notebook's order, also unsaved. */
+            cells?: components["schemas"]["LiveCell"][];
+            /** @description Ids of cells: the order is for these and what they need; empty: for all that is stale. */
+            only?: string[];
         };
         /** @description Start a pipeline, or one notebook as a pipeline of one step. */
         StartRequest: {
@@ -2854,6 +3043,152 @@ export interface operations {
             400: components["responses"]["Problem400"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_cell_standings: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StandingQuestion"];
+            };
+        };
+        responses: {
+            /** @description How the cells of a notebook stand to what its kernel ran. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellStandings"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_live_slice: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SliceQuestion"];
+            };
+        };
+        responses: {
+            /** @description The least executions that made something, in the order in which they ran. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveSlice"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    copy_live_slice: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SliceQuestion"];
+            };
+        };
+        responses: {
+            /** @description A slice as a notebook of its own. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SliceCopy"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    check_live_slice: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SliceQuestion"];
+            };
+        };
+        responses: {
+            /** @description What came of running a slice alone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SliceCheckState"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
             501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];

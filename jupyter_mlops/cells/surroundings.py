@@ -137,12 +137,12 @@ def _pandas_options(config: Any) -> list[tuple[str, str]]:
 
 
 def _matplotlib_options(matplotlib: Any) -> Any:
-    # The backend is chosen when it is first needed.
-    original = matplotlib.rcParamsOrig
+    # The backend is chosen when it is first needed; that of notebooks makes figures interactive then.
+    original = {**matplotlib.rcParamsOrig, "interactive": "matplotlib_inline.backend_inline" in sys.modules}
     return [
         (key, repr(value))
         for key, value in dict.items(matplotlib.rcParams)
-        if value is not (other := dict.get(original, key)) and value != other and not key.startswith("backend")
+        if value is not (other := original.get(key)) and value != other and not key.startswith("backend")
     ]
 
 
@@ -197,6 +197,10 @@ class Surroundings:
             for name, part in GENERATORS.items()
             if (loaded := sys.modules.get(part.module)) is not None
         }
+
+    def loaded_generators(self) -> set[str]:
+        """Return the global random generators that are loaded."""
+        return {name for name, part in GENERATORS.items() if part.module in sys.modules}
 
     def initial(self, name: str) -> str:
         """Return the digest of the state with which a generator began; ``unknown`` where that can't be told."""

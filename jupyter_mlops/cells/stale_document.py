@@ -272,18 +272,22 @@ class Document(Walk):
         rerun = {
             self._last[each.cell_id] for each in self._found if each.state != "fresh" and each.cell_id in self._last
         }
+
+        def comes_right(name: str) -> bool:
+            """Whether a cell that has to run again made of it what it is."""
+            return name in self._pending and past.last_touch(name, len(past.records)) in rerun
+
         for name, version in self._versions.items():
             state, have = self._found[self._sure[name]], past.versions.get(name)
             if have != version:
-                # What a cell made of it that has to run again comes right with that.
-                if name in self._pending and past.last_touch(name, len(past.records)) in rerun:
+                if comes_right(name):
                     continue
                 gone = _("{name}, which it makes, was deleted").format(name=name)
                 self._mark(state, gone if have is None else self._overwritten(name))
             elif name not in self._pending and self._known(name, self._groups) != self._known(name, past.groups):
                 self._mark(state, _("{name} shares objects with other variables than it would").format(name=name))
         for name, index in self._deleted.items():
-            if name in past.versions and name not in self._pending:
+            if name in past.versions and not comes_right(name):
                 self._mark(self._found[index], _("{name}, which it deletes, is there again").format(name=name))
         for path, (index, digest) in self._files.items():
             if digest is not None and past.files.get(path) != digest:

@@ -194,6 +194,13 @@ def test_what_an_edited_cell_left_behind_is_not_excused_by_one_that_has_yet_to_r
     assert notebook.states == ["stale", "never run", "fresh"]
 
 
+def test_what_is_back_after_it_was_deleted_is_not_excused_either(recorded: RecordedShell) -> None:
+    notebook = Notebook(recorded, "a = 1", "del a", "a = missing()")
+    notebook.run(0, 1)
+    notebook.run(0)
+    assert notebook.states == ["fresh", "stale", "never run"]
+
+
 @pytest.mark.parametrize("cells", [[], [("", "")], [("a", "not python (")]])
 def test_nothing_and_nonsense(cells: list[tuple[str, str]]) -> None:
     assert [each.state for each in stale(cells, [])] == (

@@ -7,6 +7,7 @@ packages, of the system and of this product are left out.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import threading
@@ -28,6 +29,8 @@ _PROGRAMS = frozenset(
 )
 _LISTING = frozenset({"os.listdir", "os.scandir"})
 #: Events about one path, or two, that change what is on the disk.
+#: Where code lies that lists the folders of ``sys.path``, the notebook's among them.
+_IMPORTING = ("<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
 _CHANGING = frozenset(
     {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink", "shutil.move"}
     | {"shutil.rmtree", "shutil.copyfile", "shutil.copytree", "os.utime", "os.chmod"}
@@ -194,7 +197,7 @@ def _changed(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
 
 def _listed(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
     caller = sys._getframe(3)  # beyond this function, `_heard` and `_hook`
-    if caller.f_code.co_filename.startswith("<frozen importlib"):  # an import looks for modules
+    if caller.f_code.co_filename.startswith(_IMPORTING):  # an import looks for modules, or what is installed
         return
     if path := _path(arguments[0] or "."):
         doings.listed[path] = None

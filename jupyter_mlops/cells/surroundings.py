@@ -138,7 +138,8 @@ def _pandas_options(config: Any) -> list[tuple[str, str]]:
 
 def _matplotlib_options(matplotlib: Any) -> Any:
     # The backend is chosen when it is first needed; that of notebooks makes figures interactive then.
-    original = {**matplotlib.rcParamsOrig, "interactive": "matplotlib_inline.backend_inline" in sys.modules}
+    original = dict(dict.items(matplotlib.rcParamsOrig))  # as it is: asking it by a key may choose the backend
+    original["interactive"] = "matplotlib_inline.backend_inline" in sys.modules
     return [
         (key, repr(value))
         for key, value in dict.items(matplotlib.rcParams)

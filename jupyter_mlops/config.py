@@ -124,6 +124,12 @@ class CellsSection(_Section):
         False,
         description="Record in every Python kernel that Jupyter starts here, also without %load_ext jupyter_mlops.",
     )
+    time_travel: bool = Field(
+        True, description="Keep the variables after each execution, so that %undo and %goto can put them back."
+    )
+    time_travel_gb: float = Field(
+        5.0, gt=0, description="Of these, what was used longest ago goes when it is more than this many GB."
+    )
     cache: bool = Field(
         True, description="Steps take the results of cells that have run before on the same inputs, and keep their own."
     )

@@ -19,6 +19,7 @@ from ..errors import MlopsError
 from ..workspace import Workspace
 
 RECORDER = "jupyter_mlops.cells.recorder"
+TIME_TRAVEL = "jupyter_mlops.timetravel.kernel"
 
 
 class RecordedKernels:
@@ -56,4 +57,4 @@ class RecordedKernels:
             return []
         name = kernel_name or self._kernels.default_kernel_name
         spec = self._kernels.kernel_spec_manager.get_kernel_spec(name)
-        return extension_arguments([RECORDER]) if any("ipykernel" in each for each in spec.argv) else []
+        return extension_arguments([RECORDER, TIME_TRAVEL]) if any("ipykernel" in each for each in spec.argv) else []

@@ -1,4 +1,4 @@
-"""The notebook face: ``%load_ext jupyter_mlops``, ``%mlops``, ``%%track``, and magics about cells, slices and runs."""
+"""The notebook face: ``%load_ext jupyter_mlops``, ``%mlops``, ``%%track``, and magics about cells, states and runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ def load(shell: InteractiveShell) -> None:
     (``%load_ext jupyter_mlops``)
     """
     from ..cells.recorder import start_recording
+    from ..timetravel.kernel import start_time_travel
     from .cells import CellMagics
     from .kernel import set_up_kernel
     from .magics import MlopsMagics
     from .reproduction import ReproductionMagics
     from .slices import SliceMagics
+    from .time_travel import TimeTravelMagics
 
     shell.register_magics(ReproductionMagics)
-    shell.register_magics(MlopsMagics, CellMagics, SliceMagics)
+    shell.register_magics(MlopsMagics, CellMagics, SliceMagics, TimeTravelMagics)
     workspace = set_up_kernel()
     if workspace is not None:
-        start_recording(shell, workspace)
+        start_time_travel(shell, start_recording(shell, workspace))

@@ -16,6 +16,7 @@ from ..cells.service import CellService
 from ..cells.table import Row, execution_rows, in_columns
 from ..errors import MlopsError
 from ..i18n import gettext as _
+from ..timetravel.kernel import active as active_travel
 from ..workspace import Workspace
 from .overview import Message
 
@@ -61,7 +62,8 @@ class CellMagics(Magics):
     def history_cells(self, line: str) -> None:
         """Show which cells ran, in the order in which they ran: what each wrote and read, its files, how it ended.
 
-        A name with ~ was changed in place, one with - deleted; ← is a file read, → one written.
+        A name with ~ was changed in place, one with - deleted; ← is a file read, → one written. What %goto or %undo
+        has left behind says so: the variables are not from there.
         """
         arguments = parse_argstring(self.history_cells, line)
         if not 1 <= arguments.max <= _MOST:
@@ -114,5 +116,6 @@ class CellMagics(Magics):
 
     def _grid(self, found: list[RecordedExecution], notebook: str) -> Grid:
         oldest_first = found[::-1]
-        header, *rows = execution_rows(oldest_first)
+        travel = active_travel()
+        header, *rows = execution_rows(oldest_first, travel.travel.left() if travel is not None else frozenset())
         return Grid(_("Cells of {notebook}, oldest first").format(notebook=notebook or _("this session")), header, rows)

@@ -58,6 +58,11 @@ class State:
         """Return names with their tokens."""
         return frozenset((name, self.names[name]) for name in names)
 
+    def differs_from(self, before: State) -> bool:
+        """Whether variables or random generators are other ones than in the state before."""
+        moved = any(self.generators.get(name) != digest for name, digest in before.generators.items())
+        return moved or self.names != before.names
+
     @property
     def label(self) -> str:
         """Return what a person calls it."""

@@ -48,6 +48,8 @@ class Plan:
     gone: tuple[str, ...]
     #: Variables that stay as they are.
     stay: tuple[str, ...]
+    #: Global random generators that are set.
+    generators: tuple[str, ...]
     #: The cells that have to run again, in order.
     runs: tuple[State, ...]
     #: Variables that can't be put back → why; then the jump is refused.
@@ -111,7 +113,7 @@ class TimeTravel:
             generators=self._generators(record),
         )
         before = self.states.now
-        if before is None or state.names != before.names or state.generators != before.generators:
+        if before is None or state.differs_from(before):
             self.forward.clear()
         self._add(state, record.get("seconds", 0.0))
 
@@ -237,7 +239,7 @@ class TimeTravel:
         """
         path = self.states.path(self.now())
         for state, before in itertools.pairwise(path):
-            if state.names != before.names or state.generators != before.generators:
+            if state.differs_from(before):
                 return before, state
         raise TravelError(
             _("There is nothing to undo."),
@@ -268,11 +270,18 @@ class TimeTravel:
             )
         return found[0]
 
+    def left(self) -> set[str]:
+        """Return the executions of this session that a jump has left behind."""
+        known = self.states.now
+        path = {each.id for each in self.states.path(known)} if known else set()
+        return {each.id for each in self.states.all.values() if each.session == self.session} - path
+
     # -- going there -----------------------------------------------------------------------------------------------
 
     def plan(self, target: State) -> Plan:
         """Say what going to a state would change. Nothing is changed, and nothing read but what is kept where."""
         live = self.now()
+        now = self.observer.surroundings.generators()
         self.keeper.finish()
         remaking = self._remaking()
         stay: list[str] = []
@@ -298,6 +307,9 @@ class TimeTravel:
             groups=tuple(groups),
             gone=tuple(sorted(live.names.keys() - target.names.keys())),
             stay=tuple(sorted(stay)),
+            generators=tuple(
+                sorted(name for name, digest in target.generators.items() if now.get(name) not in (None, digest))
+            ),
             runs=tuple(runs),
             lost=lost,
             leaves=dict(sorted(leaves.items())),

@@ -1,0 +1,45 @@
+"""What a jump did, in words."""
+
+from __future__ import annotations
+
+from ..cells.table import few
+from ..i18n import gettext as _
+from ..i18n import ngettext
+from .travel import Plan
+
+
+def journey(plan: Plan) -> list[str]:
+    """Return what a jump has changed, as lines."""
+    lines = [
+        _("The variables are as they were after {state}.").format(state=_named(plan.target.label, plan.target.title))
+    ]
+    if plan.target.label == _("the start"):
+        lines = [_("The variables are as they were at the start.")]
+    if plan.back:
+        lines.append(_("Put back: {names}").format(names=few(plan.back)))
+    if plan.gone:
+        lines.append(_("Deleted: {names}").format(names=few(plan.gone)))
+    if plan.generators:
+        lines.append(_("Random generators set: {names}").format(names=", ".join(plan.generators)))
+    if not plan.back and not plan.gone and not plan.generators:
+        lines.append(_("They were the same; nothing had to be put back."))
+    elif plan.stay and (plan.back or plan.gone):
+        n = len(plan.stay)
+        lines.append(
+            ngettext("{n} variable was the same and stays.", "{n} variables were the same and stay.", n).format(n=n)
+        )
+    if plan.runs:
+        cells = ", ".join(_named(each.label, each.title) for each in plan.runs)
+        lines.append(_("Run again for what could not be kept: {cells}").format(cells=cells))
+    if plan.leaves:
+        lines.append(
+            _("Can't come back from where you were: {names}").format(
+                names="; ".join(f"{name} ({why})" for name, why in list(plan.leaves.items())[:3])
+            )
+        )
+    lines.append(_("→ %redo goes forward again; files, options and the working directory stay as they are."))
+    return lines
+
+
+def _named(label: str, title: str) -> str:
+    return f"{label} ({title[:40]})" if title else label

@@ -22,15 +22,19 @@ from jupyter_mlops.workspace import Workspace
 class Job:
     """A notebook that is run headless, again and again."""
 
-    def __init__(self, workspace: Workspace, cells: list[str]):
+    def __init__(self, workspace: Workspace, cells: list[str], name: str = "job"):
         self.workspace = workspace
         self.cells = cells
+        self.name = name
 
     def run(self) -> list[str]:
         """Run it; return what was done with each cell."""
         node = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in self.cells])
         node.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        source, self.output = self.workspace.root / "job.ipynb", self.workspace.root / "done.ipynb"
+        source, self.output = (
+            self.workspace.root / f"{self.name}.ipynb",
+            self.workspace.root / f"{self.name}-done.ipynb",
+        )
         nbformat.write(node, source)
         self.error = ""
         try:
@@ -151,6 +155,19 @@ def test_cells_that_act_outside_run_again(here: Workspace) -> None:
     (here.root / "in.csv").write_text("a\n1\n2\n")
     assert job.run()[:3] == ["cached", "replayed", "ran"] or job.run()
     assert job.text(6).startswith("2 ")
+
+
+def test_a_file_that_comes_or_goes_is_noticed(here: Workspace) -> None:
+    cells = ["from pathlib import Path", "state = 'mended' if Path('mended').exists() else 'broken'", "print(state)"]
+    job = Job(here, cells)
+    job.run()
+    assert job.run() == ["cached"] * 3 and job.text(2) == "broken\n"
+    (here.root / "mended").touch()
+    assert job.run()[1] != "cached" and job.text(2) == "mended\n"
+    # When it goes again, what was found without it counts again
+    (here.root / "mended").unlink()
+    job.run()
+    assert job.text(2) == "broken\n"
 
 
 def test_a_changed_module_is_noticed(here: Workspace) -> None:

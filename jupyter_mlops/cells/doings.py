@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .modules import is_local, is_local_file
+from .questions import Questions
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _LEFT_OUT = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib", "/run/")
@@ -28,9 +29,9 @@ _PROGRAMS = frozenset(
     {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn", "os.startfile"}
 )
 _LISTING = frozenset({"os.listdir", "os.scandir"})
-#: Events about one path, or two, that change what is on the disk.
 #: Where code lies that lists the folders of ``sys.path``, the notebook's among them.
 _IMPORTING = ("<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
+#: Events about one path, or two, that change what is on the disk.
 _CHANGING = frozenset(
     {"os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.symlink", "shutil.move"}
     | {"shutil.rmtree", "shutil.copyfile", "shutil.copytree", "os.utime", "os.chmod"}
@@ -49,6 +50,8 @@ class Doings:
     read: dict[str, None] = field(default_factory=dict)
     written: dict[str, None] = field(default_factory=dict)
     listed: dict[str, None] = field(default_factory=dict)
+    #: Paths that it asked about → whether there was something, at the first question.
+    asked: dict[str, bool] = field(default_factory=dict)
     #: Files that the cell made: there was none before.
     made: dict[str, None] = field(default_factory=dict)
     #: Hosts, or ``socket``.
@@ -79,6 +82,7 @@ class Watch:
             sys.addaudithook(_hook)
             _hooked = True
         self._doings = Doings()
+        self._questions = Questions(namespace)
         self._deaf: frozenset[int] = frozenset()
         self._busy = False
 
@@ -90,11 +94,13 @@ class Watch:
         self._deaf = frozenset(each.ident for each in threading.enumerate() if each.ident and each.ident != own)
         self._tasks = _tasks(self._namespace)
         _listener = self._heard
+        self._questions.begin(self._asked)
 
     def end(self) -> Doings:
         """Stop listening and return what was heard."""
         global _listener
         _listener = None
+        self._questions.end()
         self._doings.background = sum(
             1 for each in threading.enumerate() if each.ident not in self._deaf and _is_users(each)
         ) + len(_tasks(self._namespace) - self._tasks)
@@ -107,6 +113,18 @@ class Watch:
         try:
             with contextlib.suppress(Exception):  # an event of another shape: of another version of Python
                 _HANDLERS[event](self._doings, event, arguments)
+        finally:
+            self._busy = False
+
+    def _asked(self, given: Any) -> None:
+        if self._busy or threading.get_ident() in self._deaf:
+            return
+        self._busy = True
+        try:
+            with contextlib.suppress(Exception):  # a path that is none: the cell is told so
+                doings, path = self._doings, _path(given)
+                if path and path not in doings.asked and path not in doings.written:
+                    doings.asked[path] = os.path.lexists(path)
         finally:
             self._busy = False
 

@@ -10,7 +10,7 @@ import ast
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any
@@ -24,6 +24,8 @@ _CHUNK = 1 << 20
 _NAME_LENGTH = 1024
 _CANDIDATES = 64
 _FOLDER_LIMIT = 1_000
+#: Content of files that a cell only asked about, bytes: what lies above is not read for their sake.
+_ASKED_LIMIT = 256 << 20
 _FILE_LIKE = re.compile(r"[^\0\n]*(?:[\\/]|\.[A-Za-z0-9]{1,8}$)[^\0\n]*")
 _IN_QUERY = re.compile(r"'([^'\n\0]{1,400}\.[A-Za-z0-9.]{1,12})'")
 MISSING = "missing"
@@ -90,13 +92,33 @@ class CellFiles:
                 read[path] = self._digests.of(path)
             elif path in self._named or now != self._named.get(path):
                 written[path] = self._digests.of(path)
+        self._add_asked(doings.asked, doings.written.keys(), read, written)
         # Made and gone within the cell: a temporary file.
         temporary = {
             path
             for path, digest in written.items()
-            if digest == MISSING and path not in self._named and (path in doings.made or path not in doings.read)
+            if digest == MISSING
+            and path not in self._named
+            and not doings.asked.get(path)
+            and (path in doings.made or path not in doings.read)
         }
         return _without(read, temporary), _without(written, temporary)
+
+    def _add_asked(
+        self, asked: Mapping[str, bool], made: Set[str], read: dict[str, str], written: Mapping[str, str]
+    ) -> None:
+        """Add what the cell found where it asked whether there is something."""
+        size = 0
+        for path, there in asked.items():
+            if path in written:
+                if not there:
+                    read[path] = MISSING
+                elif path in made or path in self._named:
+                    read[path] = "changed"
+            elif path not in read:
+                signature = self._digests.signature(path)
+                size += signature[0] if signature is not None else 0
+                read[path] = self._digests.of(path) if size <= _ASKED_LIMIT else "large"
 
 
 def _without(files: dict[str, str], paths: set[str]) -> dict[str, str]:

@@ -122,6 +122,34 @@ def test_equal_histories_have_equal_keys_and_others_do_not(workspace: Workspace,
     assert keys[0] == one[0] and not set(keys[1:]) & set(one)
 
 
+ASKING = {
+    "there = pathlib.Path('mended').exists()": "missing",
+    "there = os.path.isfile('mended')": "missing",
+    "there = os.access('mended', os.R_OK)": "missing",
+    "there = any(map(os.path.exists, ['mended']))": "missing",
+    "there = asks.about('mended')": "missing",
+    "if not os.path.exists('mended'):\n    pathlib.Path('mended').write_text('x')": "missing",
+    "pathlib.Path('mended').write_text('x'); size = os.path.getsize('mended')": None,
+    "os.makedirs('mended', exist_ok=True)": None,
+    "pathlib.Path('mended').mkdir(exist_ok=True)": None,
+}
+
+
+@pytest.mark.parametrize("cell", ASKING)
+def test_a_file_that_is_asked_for_counts_as_read(workspace: Workspace, recorded: RecordedShell, cell: str) -> None:
+    (workspace.root / "asks.py").write_text("import os\ndef about(path): return os.path.exists(path)\n")
+    recorded.run("import os, pathlib, asks")
+    stat = os.stat
+    asked = recorded.run(cell)
+    assert asked["files_read"].get("mended") == ASKING[cell] and asked["key"]
+    assert os.stat is stat and os.stat in os.supports_follow_symlinks
+    # When there is something, its content counts
+    (workspace.root / "other").write_text("y")
+    assert recorded.run("there = pathlib.Path('other').is_file()")["files_read"]["other"] not in ("missing", "")
+    gone = recorded.run("if os.path.exists('other'):\n    os.remove('other')")
+    assert gone["files_written"] == {"other": "missing"} and not gone["key"]
+
+
 def test_what_is_random_has_a_key_only_where_it_was_seeded(recorded: RecordedShell) -> None:
     recorded.run("import numpy as np, random")
     unseeded = recorded.run("a = np.random.rand(2)")

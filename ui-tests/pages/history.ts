@@ -37,6 +37,14 @@ export class History {
     await expect(this.panel).toBeVisible();
   }
 
+  /** Wait for the kernel, whose description comes into the document when it is there. */
+  async kernelReady(): Promise<void> {
+    await expect(this.lab.page.locator('#jp-main-statusbar')).toContainText(
+      '| Idle',
+      { timeout: 60_000 }
+    );
+  }
+
   /** Write a cell's source, as a person who types. */
   async edit(cell: number, source: string): Promise<void> {
     const editor = this.notebook.locator('.jp-Cell .cm-content').nth(cell);

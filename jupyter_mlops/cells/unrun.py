@@ -26,12 +26,12 @@ _QUIET_CALLS = frozenset(
 )
 _WRITES = re.compile(
     r"open|writ|save|dump|\bto_|copy|move|renam|replace\(|remove|unlink|mkdir|makedirs|rmtree|touch|close|flush|commit"
-    r"|system|subprocess|Popen|export|download|extract|urlretrieve|execute|symlink|\blog_|^\s*[!%]",
+    r"|system|subprocess|Popen|export|download|extract|urlretrieve|execute|symlink|\blog_|^\s*(!|%(?!goto\b|undo\b|redo\b))",
     re.MULTILINE,
 )
 _OPTIONS = re.compile(
     r"option|rcParams|environ|chdir|sys\.path|set_|setcontext|getcontext|filterwarnings|simplefilter|\.use\(|config"
-    r"|seterr|use_deterministic|^\s*[!%]",
+    r"|seterr|use_deterministic|^\s*(!|%(?!goto\b|undo\b|redo\b))",
     re.MULTILINE,
 )
 

@@ -23,6 +23,8 @@ class TimeTravelMagics(Magics):
     @magic_arguments()
     @argument(
         "state",
+        nargs="?",
+        default="",
         help="N: as after In [N], 0: as at the start; -N: N executions back; run:ID: as after the execution that "
         "logged the MLflow run, also of a kernel that is gone; or the id of an execution.",
     )

@@ -89,16 +89,16 @@ class Remaking:
 
     def _why_not_made(self, state: State, pairs: frozenset[Pair]) -> str:
         maker = self._states.maker(state, pairs)
-        why_not_kept = next(
-            (why for pair in sorted(pairs) if (why := self._states.not_kept.get(pair))),
-            _("it is no longer in the store"),
-        )
         why = self._why_not_run(maker, pairs)
         if not why:
             return ""
         return _("{why_not_kept}; {cell} can't be run again for it: {why}").format(
-            why_not_kept=why_not_kept, cell=maker.label, why=why
+            why_not_kept=self._why_not_kept(pairs), cell=maker.label, why=why
         )
+
+    def _why_not_kept(self, pairs: frozenset[Pair]) -> str:
+        known = (why for pair in sorted(pairs) if (why := self._states.not_kept.get(pair)))
+        return next(known, _("it is no longer in the store"))
 
     def _why_not_run(self, maker: State, pairs: frozenset[Pair]) -> str:
         before = self._states.all.get(maker.parent)
@@ -162,7 +162,11 @@ class Remaking:
             raise LostError(names, "; ".join(filter(None, (problem, self._why_not_made(state, pairs) or why))))
         made = self._made.get(maker.id)
         if made is None:
-            made = self._made[maker.id] = self._make(maker, pairs)
+            try:
+                made = self._made[maker.id] = self._make(maker, pairs)
+            except LostError as error:
+                why = problem or self._why_not_kept(pairs)
+                raise LostError(names, f"{why}; {error.args[1]}") from error
         return {name: made[name] for name in names}
 
     def generators(self, state: State, now: dict[str, str]) -> dict[str, Any]:

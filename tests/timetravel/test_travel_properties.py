@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from jupyter_mlops.timetravel.errors import StateLostError
 
+from ..cells.programs import template
 from ..cells.sessions import EndlessError
 from ..cells.test_cache_properties import FIRST, fresh_workspace, guarded
 from .travellers import Traveller
@@ -21,7 +22,19 @@ _checks = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=l
 _parts = pytest.mark.parametrize("part", range(2))
 counts: collections.Counter[str] = collections.Counter()
 
-_cells = st.lists(guarded(), min_size=1, max_size=6)
+#: What can't be kept, and what that leads to.
+_unkept = st.sampled_from(
+    (
+        "@ = (i for i in [1, @])",
+        "@ = (@, (i for i in [1, 2, 3]))",
+        "def f(x):\n    while True:\n        x = [x]\n        yield x\n@ = f(@)\n@ = next(@)",
+        "import threading\n@ = threading.Lock()\n@ = [@]",
+        "with contextlib.suppress(Exception):\n    @ = next(@)",
+        "with contextlib.suppress(Exception):\n    @ = [next(@), @]",
+        "import random\n@ = (random.random() for i in range(9))\n@ = [next(@)]",
+    )
+).flatmap(template)
+_cells = st.lists(st.one_of(guarded(), guarded(), _unkept), min_size=1, max_size=6)
 #: Where to go after a cell, among the states so far: some share of all; None: go on.
 _jumps = st.lists(st.one_of(st.none(), st.none(), st.floats(0, 0.999)), min_size=6, max_size=6)
 _way = st.lists(st.floats(0, 0.999), min_size=1, max_size=5)

@@ -147,7 +147,8 @@ class CellCache:
         stamp = entry["stamp"]
         versions = {name: variables.version(name) for group in entry["groups"] for name in group["names"]}
         uses = {name: self._uses_of(name) for name in versions}
-        versions |= {name: f"{stamp}:{name}" for name in (*record["written"], *record["changed"])}
+        stamps = entry.get("stamps", {})
+        versions |= {name: f"{stamps.get(name, stamp)}:{name}" for name in (*record["written"], *record["changed"])}
         for name in record["deleted"]:
             variables.drop(name)
         belong = {name: frozenset(group) for group in record["groups"] for name in group}
@@ -206,12 +207,14 @@ class CellCache:
         """Keep what a cell that has run made, for the next time; return why parts of it are not kept."""
         if record["status"] != "succeeded" or record["incomplete"] or record["opaque"]:
             return ""
-        stamp = self._stamp(record)
-        self._variables.stamp_again((*record["written"], *record["changed"]), stamp)
+        stamp, stamps = self._stamps(record)
+        for name in (*record["written"], *record["changed"]):
+            self._variables.stamp_again((name,), stamps.get(name, stamp))
         entry: Entry = {
             "format": FORMAT,
             "record": {**record, "source": ""},
             "stamp": stamp,
+            "stamps": stamps,
             "groups": [],
             "not_kept": {},
             "generators": "",
@@ -228,21 +231,27 @@ class CellCache:
             return str(error)
         return "; ".join(f"{name}: {why}" for name, why in entry["not_kept"].items())
 
-    def _stamp(self, record: Execution) -> str:
-        """Return what the versions begin with: the same as an earlier execution's where it had the same results.
+    def _stamps(self, record: Execution) -> tuple[str, dict[str, str]]:
+        """Return what the versions begin with, and for which names it is something else.
 
-        A cell that ran again with other results on the same inputs is not determined by them: its versions are its own.
+        That is what an earlier execution's began with where it had the same results, or the same value for a name. A
+        cell that ran again with others on the same inputs is not determined by them: its versions are its own.
         """
         own = record["key"] or record["id"]
+        stamps: dict[str, str] = {}
         for entry in self.entries.of(record["source_hash"]):
             before = entry["record"]
             if before["reads"] != record["reads"] or before["environment"] != record["environment"]:
                 continue
+            known = entry.get("stamps", {})
             if _same_results(before, record):
-                return entry["stamp"]
+                return entry["stamp"], known
+            for name in (*record["written"], *record["changed"]):
+                if name not in stamps and _same_value(before, record, name):
+                    stamps[name] = known.get(name, entry["stamp"])
             if entry["stamp"] == own:
                 own = record["id"]
-        return own
+        return own, stamps
 
     def _together(self, record: Execution) -> list[list[str]]:
         """Return the groups to keep; small values that can't change are kept in one."""
@@ -306,3 +315,15 @@ def _same_results(one: Execution, other: Execution) -> bool:
         (digest := other["values"][name].get("digest")) and digest == one["values"][name].get("digest")
         for name in touched
     )
+
+
+def _same_value(one: Execution, other: Execution, name: str) -> bool:
+    """Whether two executions of a cell are known to have left a variable, and all that belong to it, the same."""
+    group = next((each for each in other["groups"] if name in each), [])
+    if name in one["deleted"] or group not in one["groups"]:
+        return False
+    if len(group) > 1:
+        digest = other["group_digests"].get(",".join(group), "")
+        return bool(digest) and digest == one["group_digests"].get(",".join(group))
+    digest = other["values"][name].get("digest", "")
+    return bool(digest) and digest == one["values"].get(name, {}).get("digest")

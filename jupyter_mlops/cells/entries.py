@@ -32,6 +32,8 @@ class Entry(TypedDict, total=False):
     record: Execution
     #: What the versions of the variables that it wrote and changed begin with.
     stamp: str
+    #: Names of which they begin with something else: with what an earlier execution's did that left them the same.
+    stamps: dict[str, str]
     groups: list[Group]
     #: Name → why it is not kept.
     not_kept: dict[str, str]

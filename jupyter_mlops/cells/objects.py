@@ -48,6 +48,12 @@ ATOMIC: frozenset[type] = frozenset(
 #: Objects of these packages lead to the shell, its threads and its sockets, and so to everything.
 _MACHINERY = frozenset({"IPython", "ipykernel", "comm", "zmq", "tornado", "asyncio", "threading", "_thread", "logging"})
 _LEAVES = (types.FrameType, types.TracebackType, *weakref.ProxyTypes)
+#: Beginnings of full names of types that keep their references from the garbage collector, but hold nothing that the
+#: notebook has: memory of their own, texts, functions of their library. Arrays in it have them as their ``base``.
+_OWN_MEMORY = (
+    *("sklearn.tree._tree.Tree", "sklearn._loss.", "sklearn.linear_model._sgd_fast.", "pandas._libs.hashtable."),
+    *("matplotlib.backends._backend_agg.RendererAgg", "pybind11_builtins."),
+)
 
 
 @dataclass(slots=True)
@@ -212,7 +218,8 @@ class _Walk:
         if isinstance(value, (bytearray, memoryview, array.array)):
             self.found.size += memoryview(value).nbytes
         elif not gc.is_tracked(value) and type(value) is not object:
-            self.found.unseen = True
+            kind = type(value)
+            self.found.unseen |= not f"{kind.__module__}.{kind.__qualname__}".startswith(_OWN_MEMORY)
         self._waiting.extend(gc.get_referents(value))  # its class among them
         self._waiting.append(type(value))
 
@@ -235,6 +242,8 @@ class _Walk:
         if not isinstance(value, numpy.ndarray):
             if isinstance(value, (numpy.generic, numpy.dtype, numpy.ufunc)):
                 self.found.ids.pop(id(value), None)
+            elif isinstance(value, _bit_generators(numpy)):  # its capsule points to itself
+                self._waiting.append(value.seed_seq)
             else:
                 self._generic(value)
             return
@@ -268,6 +277,11 @@ class _Walk:
         self._waiting.extend(manager.arrays)
         self._waiting.extend(axis.array for axis in manager.axes if type(axis).__name__ != "RangeIndex")
         self._waiting.append(value.attrs)
+
+
+def _bit_generators(numpy: Any) -> Any:
+    random = sys.modules.get("numpy.random")  # numpy loads it when it is first used
+    return () if random is None else (random.BitGenerator,)
 
 
 def _quietly(get: Any) -> Any:

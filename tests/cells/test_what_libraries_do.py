@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_mlops.cells.doings import Watch
+from jupyter_mlops.cells.objects import reached_from
 from jupyter_mlops.cells.surroundings import OPTIONS
 
 
@@ -51,3 +52,18 @@ def test_the_first_figure_of_a_notebook_sets_no_option(monkeypatch: pytest.Monke
         # but a cell that switches it off sets one
         matplotlib.interactive(False)
         assert options() == [("interactive", "False")]
+
+
+def test_generators_and_fitted_trees_hold_nothing_of_the_notebooks() -> None:
+    import numpy as np
+    from sklearn.tree import DecisionTreeClassifier
+
+    random, fitted = np.random.RandomState(0), DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1])
+    generator = np.random.default_rng(0)
+    found = {name: reached_from(each, {}) for name, each in (("r", random), ("g", generator), ("f", fitted))}
+    # Nothing else has to be taken for sharing with them
+    assert not any(each.unseen for each in found.values())
+    # but what shares their memory is seen
+    assert found["r"].ids.keys() & reached_from(random._bit_generator, {}).ids
+    assert found["g"].ids.keys() & reached_from(generator.bit_generator, {}).ids
+    assert found["f"].ids.keys() & reached_from(fitted.tree_.threshold, {}).ids

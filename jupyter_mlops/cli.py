@@ -29,6 +29,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "verify": ("jupyter_mlops.reproduction.commands", "verify", _("Run a run's cells again and compare.")),
     "history": ("jupyter_mlops.versioning.commands", "history", _("List and bring back versions of notebooks.")),
     "cells": ("jupyter_mlops.cells.commands", "cells", _("Show what is recorded of the executions of cells.")),
+    "states": (
+        "jupyter_mlops.timetravel.commands",
+        "states",
+        _("List the states of a notebook's variables."),
+    ),
     "slice": ("jupyter_mlops.cells.slice_commands", "slice_", _("Show the cells that made a variable or a run.")),
     "models": ("jupyter_mlops.registry.commands", "models", _("List and show registered models, move aliases.")),
     "serve": ("jupyter_mlops.serving.commands", "serve", _("Put a model version behind an endpoint.")),

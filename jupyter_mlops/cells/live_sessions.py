@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import MlopsError
 from ..journal import Part, read_part
 from ..workspace import Workspace
+from .branches import on_branch
 from .checked import checked, is_id, is_number, is_time
 from .chronicle import Chronicle
 from .files import FileDigests
@@ -77,7 +78,21 @@ class LiveSession:
                 self._take(record)
             self.ended = bool(part.records) and part.records[-1].get("kind") == "end"
 
+    def _go_back(self, jump: Execution) -> None:
+        """Leave out what a jump to an earlier state of the variables has left behind."""
+        until: list[Execution] = []
+        for each in _records_in(self._path, self.session):
+            until.append(each)
+            if each["id"] == jump["id"]:
+                break
+        self.past, self._last = Chronicle(), {}
+        for each in on_branch(until):
+            self._take(each)
+
     def _take(self, record: Execution) -> None:
+        if record["restored"]:
+            self._go_back(record)
+            return
         place = len(self.past.records)
         self.past.add(record)
         cell_id = record["cell_id"]
@@ -97,10 +112,14 @@ def executions_in(part: Part, session: str) -> Iterator[Execution]:
 
 def records_of(workspace: Workspace, session: str) -> list[Execution]:
     """Return all executions of a session that have ended. Raises :class:`MlopsError` where they can't be read."""
+    return _records_in(journal_path(workspace, session), session)
+
+
+def _records_in(path: Path, session: str) -> list[Execution]:
     found: list[Execution] = []
     offset = 0
     while True:
-        part = read_part(journal_path(workspace, session), offset)
+        part = read_part(path, offset)
         if part.next == offset:
             return found
         found += executions_in(part, session)

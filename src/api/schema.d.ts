@@ -279,6 +279,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cells/impact/notebook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What lives downstream of each cell of a notebook. */
+        get: operations["get_notebook_impact"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/executions/{execution}/origin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The executions, files and data that an execution's results were made of. */
+        get: operations["get_cell_execution_origin"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/made-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The executions in which a run, a model version, an endpoint was made, nearest first. */
+        get: operations["list_cells_that_made"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/cells/live/states": {
         parameters: {
             query?: never;
@@ -341,6 +392,23 @@ export interface paths {
         put?: never;
         /** Run a slice alone and compare what it makes. Asked again, it waits for the result, some seconds at a time. */
         post: operations["check_live_slice"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cells/states": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The states that a session's variables were in, oldest first. */
+        get: operations["list_variable_states"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -972,6 +1040,18 @@ export interface components {
             /** @description Keys of the cell's metadata that differ. */
             metadata: string[];
         };
+        /** @description What lives downstream of one cell. */
+        CellFeeds: {
+            cell_id: string;
+            /** @description In words, such as `feeds delay version 3, 2 endpoints`. */
+            summary: string;
+            /** @description Runs, model versions, endpoints and what else came of it, nearest first. */
+            items: components["schemas"]["Linked"][];
+            /** @description An endpoint that answers now follows from it. */
+            live: boolean;
+            /** @description Texts of the cell, as it ran, that led to what answers now; where nothing does, to anything. The cell with another text is not what is out there. */
+            code: string[];
+        };
         /** @description What lives downstream of a cell: what its executions, and those that used what they made, have led to. */
         CellImpact: {
             notebook: string;
@@ -1049,6 +1129,8 @@ export interface components {
             why: string;
             /** @description What to do about that. */
             next: string;
+            /** @description Whether `%load_ext jupyter_mlops` would record them from then on. */
+            startable: boolean;
             session: string;
             cells: components["schemas"]["CellStanding"][];
             /** @description Ids of the cells to run, in order, so that none is stale. */
@@ -1305,6 +1387,17 @@ export interface components {
         /** @description Executions that belong together. */
         ExecutionList: {
             items: components["schemas"]["RecordedExecution"][];
+        };
+        /** @description What an execution's results were made of. */
+        ExecutionOrigin: {
+            execution: components["schemas"]["RecordedExecution"];
+            /** @description The executions that it follows from, oldest first. */
+            upstream: components["schemas"]["RecordedExecution"][];
+            /** @description So many of them, the farthest, are left out. */
+            more: number;
+            sources: components["schemas"]["UsedSource"][];
+            /** @description What came of it, nearest first. */
+            items: components["schemas"]["Linked"][];
         };
         /** @description One page of executions. */
         ExecutionPage: {
@@ -1605,6 +1698,11 @@ export interface components {
             metadata: string[];
             /** @description There was more than is shown. */
             truncated: boolean;
+        };
+        /** @description What lives downstream of the cells of a notebook; cells that nothing came of are left out. */
+        NotebookImpact: {
+            notebook: string;
+            items: components["schemas"]["CellFeeds"][];
         };
         /** @description A version's content as text. */
         NotebookText: {
@@ -2188,6 +2286,52 @@ export interface components {
             edges: components["schemas"]["Edge"][];
             /** @description More lies beyond the depth or the limit of 1,000 nodes. */
             truncated: boolean;
+        };
+        /** @description A file or data that an execution, or one that it follows from, read. */
+        UsedSource: {
+            /** @enum {string} */
+            kind: "file" | "data";
+            /** @description Workspace path, or the name of a dataset or of what a connection leads to. */
+            name: string;
+            /** @description Version of the data, digest of the file's content; `missing`: it was not there. */
+            version: string;
+            /** @description The execution that read it. */
+            execution: string;
+            /** @description One of these executions wrote the file: it is no source from outside. */
+            written: boolean;
+        };
+        /** @description The variables as they were after an execution. */
+        VariableState: {
+            /** @description Of the execution; others are what was bound between cells, and the start. */
+            id: string;
+            session: string;
+            /** @description The state that it began in; empty: none is known. */
+            parent: string;
+            /** @description Jupyter's number of the execution, `In [7]`; 0: none. */
+            count: number;
+            /** @description First telling line of the cell. */
+            title: string;
+            /** @description UTC seconds since the epoch. */
+            at: number;
+            /** @description The session is in this state. */
+            here: boolean;
+            /** @description The present state follows from it; false: a jump has left it behind. */
+            on_branch: boolean;
+            /** @description How many there were. */
+            variables: number;
+            /** @description Names that were bound or may have changed since the state before. */
+            changed: string[];
+            deleted: string[];
+            /** @description Variables that are not in the store → why; going there runs the cells that made them again. */
+            to_make: {
+                [key: string]: string;
+            };
+        };
+        /** @description The states of one session, oldest first. */
+        VariableStates: {
+            /** @description Empty: none is known. */
+            session: string;
+            items: components["schemas"]["VariableState"][];
         };
         /** @description A run's cells, executed again and compared. */
         Verification: {
@@ -3049,6 +3193,103 @@ export interface operations {
             507: components["responses"]["Problem507"];
         };
     };
+    get_notebook_impact: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Workspace path. */
+                notebook: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What lives downstream of the cells of a notebook; cells that nothing came of are left out. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NotebookImpact"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_cell_execution_origin: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                execution: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What an execution's results were made of. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionOrigin"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    list_cells_that_made: {
+        parameters: {
+            query: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                kind: "run" | "model_version" | "deployment" | "endpoint" | "artifact" | "dataset";
+                /** @description As in lineage: a run id, `name/version`, a name. */
+                key: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Executions that belong together. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionList"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
     get_cell_standings: {
         parameters: {
             query?: {
@@ -3189,6 +3430,40 @@ export interface operations {
             409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    list_variable_states: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+                /** @description Workspace path. */
+                notebook?: string;
+                /** @description The kernel that ran it, from its start to its end. */
+                session?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The states of one session, oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VariableStates"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             422: components["responses"]["Problem422"];
             501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];

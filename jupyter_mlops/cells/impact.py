@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import select
 
@@ -46,7 +46,7 @@ def impact(workspace: Workspace, notebook: str, cell_id: str) -> CellImpact:
     return CellImpact(
         notebook=notebook,
         cell_id=cell_id,
-        summary=_summary(items),
+        summary=in_words(items),
         executions=len(executions),
         cells=[each for each in found if not _is_thing(each)],
         items=items,
@@ -58,29 +58,37 @@ def _is_thing(linked: Linked) -> bool:
 
 
 def _linked(workspace: Workspace, nodes: list[Node]) -> list[Linked]:
+    return as_linked(nodes, answering(workspace, nodes))
+
+
+def answering(workspace: Workspace, nodes: Iterable[Node]) -> dict[str, str | None]:
+    """Return the endpoints among nodes that answer now, and the deployment that does."""
     names = {node.key for node in nodes if node.kind == "endpoint"}
-    answering: dict[str, str | None] = {}
-    if names:
-        query = select(EndpointRow.name, EndpointRow.deployment_id).where(
-            EndpointRow.name.in_(names), EndpointRow.wanted == "running"
-        )
-        with database(workspace).reading() as session:
-            for name, deployment in session.execute(query):
-                answering[name] = deployment
+    if not names:
+        return {}
+    query = select(EndpointRow.name, EndpointRow.deployment_id).where(
+        EndpointRow.name.in_(names), EndpointRow.wanted == "running"
+    )
+    with database(workspace).reading() as session:
+        return {row.name: row.deployment_id for row in session.execute(query)}
+
+
+def as_linked(nodes: list[Node], answers: Mapping[str, str | None]) -> list[Linked]:
+    """Say of endpoints and deployments among nodes that belong together whether they answer now."""
     deployments = {node.key for node in nodes if node.kind == "deployment"}
-    now = {each for each in answering.values() if each} & deployments
+    now = {each for each in answers.values() if each} & deployments
     found = []
     for node in nodes:
         live = None
         if node.kind == "deployment":
             live = node.key in now
         elif node.kind == "endpoint":  # another model may answer there by now
-            live = answering.get(node.key) in now
+            live = answers.get(node.key) in now
         found.append(Linked(kind=node.kind, key=node.key, label=node.label, live=live))
     return found
 
 
-def _summary(items: list[Linked]) -> str:
+def in_words(items: list[Linked]) -> str:
     """Say it in words, what matters most first."""
     models = [each for each in items if each.kind == "model_version"]
     endpoints = [each for each in items if each.kind == "endpoint" and each.live]

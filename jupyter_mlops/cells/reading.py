@@ -140,6 +140,15 @@ def row_of(session: Session, execution: str) -> CellRecordRow:
     )
 
 
+def summaries(session: Session, keys: list[str]) -> list[RecordedExecution]:
+    """Return executions by their ids, in that order; those that are not there are left out."""
+    found: dict[str, RecordedExecution] = {}
+    for start in range(0, len(keys), _BATCH):
+        query = select(CellRecordRow).where(CellRecordRow.id.in_(keys[start : start + _BATCH]))
+        found |= {row.id: _summary(row) for row in session.scalars(query)}
+    return [found[key] for key in keys if key in found]
+
+
 def _summary(row: CellRecordRow) -> RecordedExecution:
     record = filled(row.record)
     return RecordedExecution(

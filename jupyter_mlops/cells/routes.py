@@ -6,6 +6,7 @@ from ..errors import ConflictError, DiskFullError, InvalidInputError, NotFoundEr
 from ..extension.routing import Call, Routes
 from . import live
 from .live_types import CellStandings, LiveSlice, SliceCheckState, SliceCopy, SliceQuestion, StandingQuestion
+from .origin_types import ExecutionOrigin, MadeInQuery, NotebookImpact, NotebookImpactQuery
 from .service import CellService
 from .types import (
     CellImpact,
@@ -58,6 +59,24 @@ def list_cell_sessions(call: Call) -> SessionPage:
 def get_cell_impact(call: Call) -> CellImpact:
     """What lives downstream of a cell."""
     return CellService(call.workspace).impact(call.query.notebook, call.query.cell_id)
+
+
+@routes.get("/cells/impact/notebook", query=NotebookImpactQuery, returns=NotebookImpact)
+def get_notebook_impact(call: Call) -> NotebookImpact:
+    """What lives downstream of each cell of a notebook."""
+    return CellService(call.workspace).notebook_impact(call.query.notebook)
+
+
+@routes.get("/cells/executions/{execution}/origin", returns=ExecutionOrigin, raises=_ONE)
+def get_cell_execution_origin(call: Call) -> ExecutionOrigin:
+    """The executions, files and data that an execution's results were made of."""
+    return CellService(call.workspace).origin(call.path["execution"])
+
+
+@routes.get("/cells/made-in", query=MadeInQuery, returns=ExecutionList)
+def list_cells_that_made(call: Call) -> ExecutionList:
+    """The executions in which a run, a model version, an endpoint was made, nearest first."""
+    return ExecutionList(items=CellService(call.workspace).made_in(call.query.kind, call.query.key))
 
 
 # -- a notebook that is open -----------------------------------------------------------------------------------------

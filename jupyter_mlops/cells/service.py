@@ -17,7 +17,9 @@ from .record import Execution
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..lineage.types import Kind
     from .importing import ImportReport
+    from .origin_types import ExecutionOrigin, NotebookImpact
     from .types import (
         CellExecution,
         CellImpact,
@@ -222,6 +224,30 @@ class CellService:
 
         self.try_to_refresh()
         return impact.impact(self._workspace, notebook, cell_id)
+
+    def notebook_impact(self, notebook: str) -> NotebookImpact:
+        """Return what lives downstream of each cell of a notebook, and from which code of the cell it came."""
+        from . import notebook_impact
+
+        self.try_to_refresh()
+        return notebook_impact.notebook_impact(self._workspace, notebook)
+
+    def origin(self, execution: str) -> ExecutionOrigin:
+        """Return the executions, files and data that an execution's results were made of, and what came of it.
+
+        Raises as :meth:`execution`.
+        """
+        from . import origin
+
+        self.try_to_refresh()
+        return origin.origin(self._workspace, execution)
+
+    def made_in(self, kind: Kind, key: str) -> list[RecordedExecution]:
+        """Return the executions in which a run, a model version, an endpoint was made; empty where none is recorded."""
+        from . import origin
+
+        self.try_to_refresh()
+        return origin.made_in(self._workspace, kind, key)
 
     # -- steps -------------------------------------------------------------------------------------------------
 

@@ -96,6 +96,16 @@ class LineageService:
             truncated=truncated,
         )
 
+    def below(self, kind: Kind, keys: Sequence[str]) -> tuple[dict[Name, Node], list[Edge]]:
+        """Return all that came of several things, by (kind, key), and the edges that led there.
+
+        As :meth:`reached`, for those who ask what came of each of them.
+        """
+        with self._database.reading() as session:
+            known = _read_nodes(session, [(kind, key) for key in dict.fromkeys(keys)])
+            found, edges, _truncated = _walk(session, list(known), "down", REACHED_LIMIT)
+            return _read_nodes(session, found), edges
+
     def reached(self, kind: Kind, keys: Sequence[str], direction: Literal["up", "down"] = "down") -> list[Node]:
         """Return what came of any of several things (``down``), or made them (``up``), nearest first.
 

@@ -23,7 +23,7 @@ def begin() -> str:
     return ""
 
 
-def before(source: str) -> str:
+def before(source: str, cell_id: str = "") -> str:
     """Decide about the next cell (:class:`.cache.Decision`); where it runs, what it may read is there."""
     cache = _cache
     if cache is None:
@@ -32,7 +32,7 @@ def before(source: str) -> str:
         decision = cache.before(source)
         recorder = active()
         if decision.action == "take" and cache.taken is not None and recorder is not None:
-            recorder.note_taken(cache.taken, source)
+            recorder.note_taken(cache.taken, source, cell_id)
     except Exception as error:  # in doubt all cells run, from the first
         cache.forget_all()
         decision = Decision("start over", f"{type(error).__name__}: {error}"[:500])

@@ -44,7 +44,7 @@ class CachePlanner:
             self._on = self._begin(run)
         if not self._on:
             return None
-        decision = self._decide(source, run)
+        decision = self._decide(cell, run)
         if decision["action"] == "start over":
             self._start_over(decision["why"], run)
         skip = self._outputs(decision) if decision["action"] == "take" else None
@@ -80,8 +80,9 @@ class CachePlanner:
             log.info("no cache: %s", why_not)
         return not why_not
 
-    def _decide(self, source: str, run: RunSilently) -> dict[str, str]:
-        found: dict[str, str] = json.loads(run("", value=f"{_KERNEL}.before({source!r})"))
+    def _decide(self, cell: Any, run: RunSilently) -> dict[str, str]:
+        asking = f"{_KERNEL}.before({str(cell.source)!r}, {str(cell.get('id', ''))!r})"
+        found: dict[str, str] = json.loads(run("", value=asking))
         return found
 
     def _outputs(self, decision: dict[str, str]) -> Skip:

@@ -109,8 +109,8 @@ class Recorder:
         if self._running is not None:
             self._running.record["data"][name] = version
 
-    def note_taken(self, record: Execution, source: str) -> None:
-        """Record that an earlier execution's results stand for running its cell here."""
+    def note_taken(self, record: Execution, source: str, cell_id: str = "") -> None:
+        """Record that an earlier execution's results stand for running a cell here."""
         self._sequence += 1
         here = context.current(self.workspace)
         taken: Execution = {
@@ -120,6 +120,7 @@ class Recorder:
             "session": self.session,
             "sequence": self._sequence,
             "notebook": here.notebook,
+            "cell_id": cell_id,
             "source": source,
             "started_at": time.time(),
             "seconds": 0.0,

@@ -136,6 +136,17 @@ class Client(PapermillNotebookClient):
             finally:
                 manager.cell_end(index, status)
 
+    async def async_execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
+        """Run a cell, and tell the kernel which it is, as JupyterLab does: its record names it by that id."""
+        metadata = self.kc.session.metadata  # of each message that is sent
+        self.kc.session.metadata = {**metadata, "cellId": cell.get("id", "")}
+        try:
+            return await super().async_execute_cell(cell, cell_index, **options)
+        finally:
+            self.kc.session.metadata = metadata
+
+    execute_cell = run_sync(async_execute_cell)  # nbclient's would call the method of the base class
+
     # -- the plan ------------------------------------------------------------------------------------------------
 
     def _skipped(self, index: int, cell: Any) -> bool:

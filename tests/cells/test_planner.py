@@ -233,3 +233,13 @@ def test_what_was_kept_is_bounded(here: Workspace) -> None:
     job.workspace = Workspace(here.root)
     assert job.run() == ["replayed", "replayed"]
     assert "no longer there" in job.why(0) and job.text(1) == "999\n"
+
+
+def test_records_of_headless_notebooks_name_their_cells(here: Workspace) -> None:
+    job = Job(here, ["a = 1", "b = a + 1"])
+    for status in ("succeeded", "cached"):
+        job.run()
+        journal = max(journal_folder(here).glob("*.jsonl"), key=lambda each: each.stat().st_mtime)
+        records = [each for each in read(journal).records if each["kind"] == "execution"]
+        # Each run's cells have ids of their own: those of the notebook that was run
+        assert [(each["cell_id"], each["status"]) for each in records] == [(each["id"], status) for each in job.done]

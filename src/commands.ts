@@ -21,7 +21,18 @@ export const CommandIDs = {
   openEndpoint: 'jupyter-mlops:open-endpoint',
   openPath: 'jupyter-mlops:open-path',
   openHistory: 'jupyter-mlops:open-history',
-  compareVersions: 'jupyter-mlops:compare-versions'
+  showOrigin: 'jupyter-mlops:show-origin',
+  showCell: 'jupyter-mlops:show-cell',
+  restoreRun: 'jupyter-mlops:restore-run',
+  verifyRun: 'jupyter-mlops:verify-run',
+  compareVersions: 'jupyter-mlops:compare-versions',
+  undoCell: 'jupyter-mlops:undo-cell',
+  runStale: 'jupyter-mlops:run-stale',
+  runNeeded: 'jupyter-mlops:run-needed',
+  showSlice: 'jupyter-mlops:show-slice',
+  clearSlice: 'jupyter-mlops:clear-slice',
+  explainCell: 'jupyter-mlops:explain-cell',
+  nextMarked: 'jupyter-mlops:next-marked-cell'
 } as const;
 
 /** JSON schema of a command's arguments: strings by name, all optional unless `required`. */

@@ -1,5 +1,9 @@
 import { Notification } from '@jupyterlab/apputils';
-import { caretDownIcon, caretRightIcon } from '@jupyterlab/ui-components';
+import {
+  caretDownIcon,
+  caretRightIcon,
+  undoIcon
+} from '@jupyterlab/ui-components';
 import { Fragment, useEffect, useId, useRef, useState } from 'react';
 import type { IServices } from '../components';
 import {
@@ -7,6 +11,7 @@ import {
   Duration,
   EmptyState,
   ErrorView,
+  IconButton,
   RelativeTime,
   Section,
   StatusBadge,
@@ -17,7 +22,9 @@ import {
 import { ExecutionBody } from './execution-body';
 import { ExecutionsModel } from './executions-model';
 import type { IOpenNotebooks } from './open-notebooks';
+import { goToIcon } from './icons';
 import type { ExecutionsSection } from './panel';
+import { TimeTravel, hasState, leftBehind } from './time-travel';
 import type { ExecutionStatus, RecordedExecution } from './types';
 
 const STATUSES: readonly ExecutionStatus[] = [
@@ -37,6 +44,7 @@ export function createExecutionsSection(
   services: IServices,
   notebooks: IOpenNotebooks
 ): ExecutionsSection {
+  const travel = new TimeTravel(services, notebooks);
   return function ExecutionsOf({ path, active }) {
     const [model, setModel] = useState<ExecutionsModel | null>(null);
     useEffect(() => {
@@ -50,6 +58,7 @@ export function createExecutionsSection(
         <Executions
           model={model}
           reveal={row => revealCell(services, notebooks, model, row)}
+          travel={travel}
         />
       )
     );
@@ -79,6 +88,8 @@ interface IProps {
   model: ExecutionsModel;
   /** Show an execution's cell in the notebook. */
   reveal(row: RecordedExecution): Promise<void>;
+  /** Puts the kernel's variables back. */
+  travel: TimeTravel;
 }
 
 export function Executions(props: IProps): JSX.Element {
@@ -95,8 +106,26 @@ export function Executions(props: IProps): JSX.Element {
     row?.scrollIntoView({ block: 'nearest' });
     row?.querySelector('button')?.focus({ preventScroll: true });
   };
+  const left = leftBehind(data?.items ?? []);
+  const jump = async (jumps: (labPath: string) => Promise<boolean>) => {
+    const labPath = model.workspace?.toLab(model.path);
+    if (labPath && (await jumps(labPath))) {
+      await model.list.refresh();
+    }
+  };
   return (
-    <Section title={trans.__('Executions')}>
+    <Section
+      title={trans.__('Executions')}
+      aside={
+        data?.items.some(hasState) && (
+          <IconButton
+            icon={undoIcon}
+            label={trans.__('Undo what the last cell did to the variables')}
+            onClick={() => void jump(labPath => props.travel.undo(labPath))}
+          />
+        )
+      }
+    >
       {(narrowed || (data && data.items.length > 0)) && <Tools model={model} />}
       {error && (
         <ErrorView
@@ -126,7 +155,13 @@ export function Executions(props: IProps): JSX.Element {
                   {trans.__('Another kernel')}
                 </li>
               )}
-              <Row {...props} row={row} find={find} />
+              <Row
+                {...props}
+                row={row}
+                find={find}
+                left={left.has(row.id)}
+                goTo={() => jump(labPath => props.travel.goTo(labPath, row))}
+              />
             </Fragment>
           ))}
         </ul>
@@ -193,15 +228,21 @@ function NoExecutions({ narrowed }: { narrowed: boolean }): JSX.Element {
 interface IRowProps extends IProps {
   row: RecordedExecution;
   find(id: string): void;
+  /** Whether a jump to an earlier state has left it behind. */
+  left: boolean;
+  /** Put the variables back as they were after it. */
+  goTo(): Promise<void>;
 }
 
 function Row(props: IRowProps): JSX.Element {
-  const { model, row, reveal, find } = props;
+  const { model, row, reveal, find, left, goTo } = props;
   const trans = useTrans();
   const id = useId();
   const query = model.opened(row.id);
   const Caret = query ? caretDownIcon : caretRightIcon;
-  const label = trans.__('In [%1]', row.count);
+  const label = row.count
+    ? trans.__('In [%1]', row.count)
+    : trans.__('Time travel');
   const end = row.seconds === null ? null : row.started_at + row.seconds;
   return (
     <li
@@ -230,12 +271,28 @@ function Row(props: IRowProps): JSX.Element {
           <span className="jp-mlops-Execution-count">{label}</span>
           <code className="jp-mlops-Ellipsis">{row.title}</code>
         </button>
+        {hasState(row) && (
+          <IconButton
+            icon={goToIcon}
+            label={trans.__('Go to the variables after %1', label)}
+            onClick={() => void goTo()}
+          />
+        )}
       </div>
       <p className="jp-mlops-Row-sub">
         <StatusBadge status={row.status} />
         <RelativeTime at={row.started_at} />
         {(end !== null || row.status === 'running') && (
           <Duration start={row.started_at} end={end} />
+        )}
+        {left && (
+          <span
+            title={trans.__(
+              'The variables went back to a state before it: they do not follow from it.'
+            )}
+          >
+            {trans.__('left behind')}
+          </span>
         )}
         {row.step && <span>{trans.__('step %1', row.step)}</span>}
       </p>

@@ -6,7 +6,7 @@ import { ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker } from '@jupyterlab/notebook';
-import { historyIcon } from '@jupyterlab/ui-components';
+import { historyIcon, undoIcon } from '@jupyterlab/ui-components';
 import { CommandIDs, describeArgs, textArg } from '../commands';
 import { LazyWidget } from '../components/lazy';
 import { Pages } from '../components/page';
@@ -74,6 +74,20 @@ export const historyPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
 
+    commands.addCommand(CommandIDs.undoCell, {
+      label: trans.__('Undo Last Cell'),
+      caption: trans.__(
+        'Put the variables back as they were before the last cell that changed some'
+      ),
+      icon: undoIcon,
+      describedBy: { args: describeArgs() },
+      isEnabled: () => notebooks.current !== '',
+      execute: async () => {
+        const { TimeTravel } = await import('./time-travel');
+        await new TimeTravel(services, notebooks).undo(notebooks.current);
+      }
+    });
+
     const pages = new Pages(app, trans, restorer, CommandIDs.compareVersions);
     commands.addCommand(CommandIDs.compareVersions, {
       label: trans.__('Compare Versions of a Notebook'),
@@ -127,9 +141,8 @@ export const historyPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
 
-    palette?.addItem({
-      command: CommandIDs.openHistory,
-      category: trans.__('MLOps')
-    });
+    for (const command of [CommandIDs.openHistory, CommandIDs.undoCell]) {
+      palette?.addItem({ command, category: trans.__('MLOps') });
+    }
   }
 };

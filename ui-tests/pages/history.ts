@@ -37,6 +37,57 @@ export class History {
     await expect(this.panel).toBeVisible();
   }
 
+  /** Write a notebook of these code cells: id and source. */
+  async make(
+    path: string,
+    cells: readonly (readonly [string, string])[]
+  ): Promise<void> {
+    await this.lab.page.evaluate(
+      async ([where, sources]) => {
+        const { contents } = (window as any).jupyterapp.serviceManager;
+        await contents.save(where, {
+          type: 'notebook',
+          format: 'json',
+          content: {
+            nbformat: 4,
+            nbformat_minor: 5,
+            metadata: {
+              kernelspec: {
+                name: 'python3',
+                display_name: 'Python 3',
+                language: 'python'
+              }
+            },
+            cells: sources.map(([id, source]) => ({
+              id,
+              cell_type: 'code',
+              metadata: {},
+              source,
+              outputs: [],
+              execution_count: null
+            }))
+          }
+        });
+      },
+      [path, cells] as const
+    );
+  }
+
+  /** Run code in the notebook's kernel, in no cell. */
+  async inKernel(code: string): Promise<void> {
+    await this.lab.page.evaluate(async source => {
+      const { shell } = (window as any).jupyterapp;
+      const { kernel } = shell.currentWidget.context.sessionContext.session;
+      await kernel.requestExecute({ code: source }).done;
+    }, code);
+  }
+
+  /** Run one cell. */
+  async runCell(index: number): Promise<void> {
+    await this.notebook.locator('.jp-Cell .jp-InputPrompt').nth(index).click();
+    await this.lab.execute('notebook:run-cell');
+  }
+
   /** Wait for the kernel, whose description comes into the document when it is there. */
   async kernelReady(): Promise<void> {
     await expect(this.lab.page.locator('#jp-main-statusbar')).toContainText(

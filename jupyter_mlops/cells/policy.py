@@ -24,6 +24,7 @@ HARMLESS_CALLS: tuple[str, ...] = tuple(
         "builtins.sum builtins.type builtins.repr builtins.isinstance builtins.max builtins.min builtins.list "
         "builtins.dict builtins.next builtins.setattr builtins.delattr copy. math. collections. itertools. "
         "functools. datetime. statistics. dataclasses. operator. string. textwrap. re. contextlib. "
+        "networkx. skimage. statsmodels. plotly.io.show "
     ).split()
 )
 #: Among those, the ones that do set state.
@@ -31,7 +32,7 @@ _SET_STATE = tuple(
     (
         "pandas.set_option pandas.reset_option pandas.options pandas.plotting.register numpy.set "
         "pandas.api.extensions.register polars.Config polars.enable_string_cache sklearn.set_config "
-        "warnings.warn_explicit re.purge "
+        "warnings.warn_explicit re.purge skimage.io.use_plugin skimage.io.reset_plugins "
     ).split()
 )
 

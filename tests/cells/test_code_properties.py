@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +18,9 @@ from .programs import NAMES, cells
 _values = st.one_of(
     st.integers(0, 3), st.lists(st.integers(0, 2), max_size=2), st.lists(st.lists(st.just(1)), max_size=2)
 )
-_checks = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+#: More of them by hand:  CODE_EXAMPLES=20000 pytest tests/cells/test_code_properties.py
+EXAMPLES = int(os.environ.get("CODE_EXAMPLES", "300"))
+_checks = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

@@ -21,7 +21,7 @@ from jupyter_mlops.cells.values import keep, restore
 from .kept import main_module, run
 
 #: More of them by hand:  VALUE_EXAMPLES=50000 pytest tests/cells/test_values_properties.py
-EXAMPLES = int(os.environ.get("VALUE_EXAMPLES", "2000"))
+EXAMPLES = int(os.environ.get("VALUE_EXAMPLES", "500"))
 _checks = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 NOTEBOOK = """

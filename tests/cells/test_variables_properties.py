@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import types
 from typing import Any
 
@@ -15,7 +16,9 @@ from jupyter_mlops.cells.variables import Variables
 from .programs import cells
 from .sessions import EndlessError, bounded
 
-_checks = settings(max_examples=700, deadline=None, suppress_health_check=list(HealthCheck))
+#: More of them by hand:  VARIABLE_EXAMPLES=20000 pytest tests/cells/test_variables_properties.py
+EXAMPLES = int(os.environ.get("VARIABLE_EXAMPLES", "250"))
+_checks = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def anatomy(value: Any, seen: set[int] | None = None) -> Any:

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, assume, settings
 
 from jupyter_mlops.tracking.service import TrackingService
 from jupyter_mlops.workspace import Workspace
@@ -19,6 +19,9 @@ from .conftest import ROOT, Server
 #: What a valid request may meet beside success: a name that does not exist, a workspace in another state, and text
 #: that only its reader can judge (a filter, a path, the name of a model).
 _EXPECTED = ["2xx", "400", "403", "404", "409", "422"]
+
+#: Bytes; of Tornado.
+_LONGEST_ADDRESS = 60_000
 
 config = schemathesis.Config.from_dict(
     {
@@ -50,7 +53,18 @@ def session() -> requests.Session:
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture],
 )
 def test_every_answer_is_as_documented(case: schemathesis.Case, server: Server, session: requests.Session) -> None:
-    case.call_and_validate(base_url=server.url, headers=server.headers, session=session, timeout=60)
+    try:
+        case.call_and_validate(base_url=server.url, headers=server.headers, session=session, timeout=60)
+    except requests.ConnectionError:
+        # The web server ends a connection whose first line is longer than its buffer.
+        assume(len(address(case, server)) < _LONGEST_ADDRESS)
+        raise
+
+
+def address(case: schemathesis.Case, server: Server) -> str:
+    """What a case asks for, as it goes over the wire."""
+    parts = case.as_transport_kwargs(base_url=server.url)
+    return str(requests.Request(parts["method"], parts["url"], params=parts.get("params")).prepare().url)
 
 
 def test_things_that_exist_are_as_documented(server: Server, session: requests.Session) -> None:

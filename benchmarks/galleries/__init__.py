@@ -1,0 +1,1 @@
+"""Notebooks that others wrote, run through the record of cells and its cache (``benchmarks/galleries.py``)."""

@@ -10,7 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent / ".make" / "peers"
 
 #: Name → requirements. papermill and nbclient come with the product; a peer of their own version is not needed.
-PEERS: dict[str, list[str]] = {}
+PEERS: dict[str, list[str]] = {
+    "kishu": ["kishu==0.3.4", "ipykernel", "numpy", "pandas<3"],
+}
 
 
 def main() -> None:

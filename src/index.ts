@@ -1,5 +1,6 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { apiPlugin } from './api/plugin';
+import { cellsPlugin } from './cells/plugin';
 import { servicesPlugin } from './components/plugin';
 import { eventsPlugin } from './events/plugin';
 import { historyPlugin } from './history/plugin';
@@ -23,6 +24,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   pipelinesPlugin,
   statusPlugin,
   historyPlugin,
+  cellsPlugin,
   registryPlugin,
   servingPlugin
 ];

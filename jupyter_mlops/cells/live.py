@@ -63,6 +63,7 @@ def standings(workspace: Workspace, asked: StandingQuestion) -> CellStandings:
         recorded=True,
         why="",
         next="",
+        startable=False,
         session=head.session,
         cells=[_standing(state) for state in states],
         order=[state.cell_id for state in run_order(states, asked.only or None)],
@@ -101,12 +102,21 @@ def _not_recorded(workspace: Workspace, *, was: bool) -> CellStandings:
     return _unrecorded(
         why,
         _("%load_ext jupyter_mlops records them from then on; [cells] every_kernel = true in mlops.toml, always."),
+        startable=True,
     )
 
 
-def _unrecorded(why: str, what_next: str) -> CellStandings:
+def _unrecorded(why: str, what_next: str, *, startable: bool = False) -> CellStandings:
     return CellStandings(
-        recorded=False, why=why, next=what_next, session="", cells=[], order=[], leftovers=[], names=[]
+        recorded=False,
+        why=why,
+        next=what_next,
+        startable=startable,
+        session="",
+        cells=[],
+        order=[],
+        leftovers=[],
+        names=[],
     )
 
 

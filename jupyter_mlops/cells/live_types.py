@@ -61,6 +61,7 @@ class CellStandings(Model):
     recorded: bool = Field(description="Whether the kernel's cells are recorded; if not, nothing is said of cells.")
     why: str = Field(description="Why they are not recorded; empty: they are.")
     next: str = Field(description="What to do about that.")
+    startable: bool = Field(description="Whether `%load_ext jupyter_mlops` would record them from then on.")
     session: str
     cells: list[CellStanding]
     order: list[str] = Field(description="Ids of the cells to run, in order, so that none is stale.")

@@ -21,6 +21,10 @@ export class MlopsSettings implements IMlopsSettings {
     return this._params;
   }
 
+  get showMarks(): boolean {
+    return this._showMarks;
+  }
+
   get showStatus(): boolean {
     return this._showStatus;
   }
@@ -48,6 +52,7 @@ export class MlopsSettings implements IMlopsSettings {
     this._pageSize = Number(value.pageSize ?? 50);
     this._metrics = (value.metrics as string[] | undefined) ?? [];
     this._params = (value.params as string[] | undefined) ?? [];
+    this._showMarks = value.showMarks !== false;
     this._showStatus = value.showStatus !== false;
     this._changed.emit();
   }
@@ -57,5 +62,6 @@ export class MlopsSettings implements IMlopsSettings {
   private _pageSize = 50;
   private _params: readonly string[] = [];
   private _settings: ISettingRegistry.ISettings | null = null;
+  private _showMarks = true;
   private _showStatus = true;
 }

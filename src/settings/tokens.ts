@@ -12,6 +12,8 @@ export interface IMlopsSettings {
   readonly params: readonly string[];
   /** Whether running work shows in the status bar. */
   readonly showStatus: boolean;
+  /** Whether cells are marked as stale, failed, … beside their prompts. */
+  readonly showMarks: boolean;
   /** Keep the columns that the person chose. */
   setColumns(
     metrics: readonly string[],

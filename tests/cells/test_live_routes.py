@@ -126,6 +126,7 @@ async def test_a_kernel_that_is_not_recorded_is_said(
     found = await ask(api, cells=cells("x = 1"))
     assert not found["recorded"] and found["cells"] == []
     assert why in found["why"] and what_next in found["next"]
+    assert found["startable"] == (change in ("none", "dead"))
 
 
 async def test_damaged_and_foreign_journals_are_passed_over(api: Api, project: Workspace, three: Written) -> None:

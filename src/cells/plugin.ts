@@ -1,0 +1,167 @@
+import type {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+import { ICommandPalette } from '@jupyterlab/apputils';
+import type { NotebookPanel } from '@jupyterlab/notebook';
+import { INotebookTracker } from '@jupyterlab/notebook';
+import { CommandIDs, describeArgs, textArg } from '../commands';
+import { attempt } from '../components/notify';
+import { IMlopsServices } from '../components/tokens';
+import { runStaleIcon, sliceIcon } from './icons';
+import type { NotebookCells } from './notebook-cells';
+
+/** Lab's commands after which a kernel has nothing of what it had. */
+const RESTARTS = new Set([
+  'notebook:restart-kernel',
+  'notebook:restart-run-all',
+  'notebook:restart-clear-output',
+  'notebook:restart-and-run-to-selected'
+]);
+
+/** Marks of stale cells, running what is stale, and the slice of a value. */
+export const cellsPlugin: JupyterFrontEndPlugin<void> = {
+  id: 'jupyter-mlops:cells',
+  description: 'Marks stale cells of notebooks and shows what made a value.',
+  autoStart: true,
+  requires: [IMlopsServices, INotebookTracker],
+  optional: [ICommandPalette],
+  activate: (
+    app: JupyterFrontEnd,
+    services: IMlopsServices,
+    tracker: INotebookTracker,
+    palette: ICommandPalette | null
+  ) => {
+    const { trans } = services;
+    const { commands } = app;
+    const known = new WeakMap<NotebookPanel, Promise<NotebookCells>>();
+    const made = new WeakMap<NotebookPanel, NotebookCells>();
+
+    const of = (panel: NotebookPanel): Promise<NotebookCells> => {
+      let cells = known.get(panel);
+      if (!cells) {
+        cells = Promise.all([
+          import('./notebook-cells'),
+          panel.context.ready
+        ]).then(([{ NotebookCells }]) => {
+          const found = new NotebookCells(services, panel);
+          made.set(panel, found);
+          return found;
+        });
+        known.set(panel, cells);
+      }
+      return cells;
+    };
+    /** Look after the notebook in front; the code for that is fetched with the first one. */
+    const follow = () => {
+      const panel = tracker.currentWidget;
+      if (panel && !panel.isDisposed) {
+        void attempt(trans, async () => (await of(panel)).model.seen());
+      }
+    };
+    void app.restored.then(() => {
+      tracker.currentChanged.connect(follow);
+      follow();
+    });
+
+    commands.commandExecuted.connect((_, { id }) => {
+      if (RESTARTS.has(id) && tracker.currentWidget) {
+        made.get(tracker.currentWidget)?.warnOfHidden();
+      }
+    });
+
+    const add = (
+      id: string,
+      options: {
+        label: string;
+        caption: string;
+        icon?: typeof sliceIcon;
+        args?: Record<string, string>;
+      },
+      execute: (cells: NotebookCells, name: string) => unknown
+    ) => {
+      commands.addCommand(id, {
+        label: options.label,
+        caption: options.caption,
+        ...(options.icon && { icon: options.icon }),
+        describedBy: { args: describeArgs(options.args) },
+        isEnabled: () => tracker.currentWidget !== null,
+        execute: async args => {
+          const panel = tracker.currentWidget;
+          if (panel) {
+            await attempt(trans, async () =>
+              execute(await of(panel), textArg(args, 'name'))
+            );
+          }
+        }
+      });
+      if (id !== CommandIDs.clearSlice) {
+        palette?.addItem({ command: id, category: trans.__('MLOps') });
+      }
+    };
+
+    add(
+      CommandIDs.runStale,
+      {
+        label: trans.__('Run What Is Stale'),
+        caption: trans.__(
+          'Run the cells whose results no longer follow from the notebook, in the right order'
+        ),
+        icon: runStaleIcon
+      },
+      cells => cells.runStale()
+    );
+    add(
+      CommandIDs.runNeeded,
+      {
+        label: trans.__('Run This Cell and What It Needs'),
+        caption: trans.__(
+          'Run the cell, and before it the cells whose results it needs and the kernel no longer has'
+        )
+      },
+      cells => cells.runNeeded()
+    );
+    add(
+      CommandIDs.showSlice,
+      {
+        label: trans.__('Show Slice of…'),
+        caption: trans.__(
+          'Highlight the cells that made a variable, a file or a run'
+        ),
+        icon: sliceIcon,
+        args: {
+          name: trans.__(
+            'What was made; left out: what is marked in the editor, or what is typed'
+          )
+        }
+      },
+      (cells, name) => cells.showSlice(name)
+    );
+    add(
+      CommandIDs.clearSlice,
+      {
+        label: trans.__('Close the Slice'),
+        caption: trans.__('Highlight no slice any more')
+      },
+      cells => cells.clearSlice()
+    );
+    add(
+      CommandIDs.explainCell,
+      {
+        label: trans.__('Why Is This Cell Marked?'),
+        caption: trans.__('Say how the cell stands to what ran, and why')
+      },
+      cells => cells.explain()
+    );
+    add(
+      CommandIDs.nextMarked,
+      {
+        label: trans.__('Go to the Next Stale Cell'),
+        caption: trans.__(
+          'Go to the next cell that is stale, edited, failed or relies on hidden state'
+        )
+      },
+      cells => cells.nextMarked()
+    );
+  }
+};

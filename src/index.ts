@@ -6,6 +6,7 @@ import { eventsPlugin } from './events/plugin';
 import { historyPlugin } from './history/plugin';
 import { pipelinesPlugin } from './pipelines/plugin';
 import { statusPlugin } from './pipelines/status-plugin';
+import { provenancePlugin } from './provenance/plugin';
 import { registryPlugin } from './registry/plugin';
 import { servingPlugin } from './serving/plugin';
 import { settingsPlugin } from './settings/plugin';
@@ -24,6 +25,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   pipelinesPlugin,
   statusPlugin,
   historyPlugin,
+  provenancePlugin,
   cellsPlugin,
   registryPlugin,
   servingPlugin

@@ -20,6 +20,7 @@ import { formatMetric } from '../components/format';
 import { endpointIcon } from '../components/icons';
 import type { IView } from '../components/lazy';
 import { attempt, confirm } from '../components/notify';
+import { MadeIn } from '../provenance/made-in';
 import type { IWorkspace } from '../workspace/tokens';
 import { ModelModel } from './model-model';
 import type { ModelVersion, TensorSpec } from './types';
@@ -159,6 +160,15 @@ function Version(props: IVersionProps): JSX.Element {
                 {version.notebook}
               </Link>
             )
+          ],
+          [
+            trans.__('Made in'),
+            <MadeIn
+              key="cells"
+              workspace={model.workspace}
+              kind="model_version"
+              thing={`${version.name}/${version.version}`}
+            />
           ],
           [
             trans.__('Snapshot'),

@@ -20,6 +20,7 @@ import {
 } from '../components';
 import type { IView } from '../components/lazy';
 import { attempt, confirm } from '../components/notify';
+import { MadeIn } from '../provenance/made-in';
 import type { IWorkspace } from '../workspace/tokens';
 import { EndpointModel } from './endpoint-model';
 import { curlSnippet, pythonSnippet } from './snippets';
@@ -202,6 +203,17 @@ function About(props: IProps): JSX.Element {
               >
                 {deployment.run_id.slice(0, 12)}
               </Link>
+            )
+          ],
+          [
+            trans.__('Made in'),
+            deployment && (
+              <MadeIn
+                key="cells"
+                workspace={model.workspace}
+                kind="model_version"
+                thing={`${deployment.model}/${deployment.version}`}
+              />
             )
           ],
           [

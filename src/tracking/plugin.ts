@@ -4,8 +4,10 @@ import type {
 } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { CommandIDs, describeArgs, textArg } from '../commands';
 import { experimentsIcon } from '../components/icons';
+import { attempt } from '../components/notify';
 import { LazyWidget } from '../components/lazy';
 import { Pages } from '../components/page';
 import { IMlopsServices } from '../components/tokens';
@@ -105,10 +107,75 @@ export const trackingPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
 
+    const reproduce = (
+      command: string,
+      label: string,
+      caption: string,
+      what: 'restore' | 'verify'
+    ) => {
+      const meant = (args: ReadonlyPartialJSONObject) => {
+        const shown = runs.tracker.currentWidget;
+        const found = textArg(args, 'id')
+          ? args
+          : shown?.isVisible
+            ? shown.args
+            : {};
+        return {
+          id: textArg(found, 'id'),
+          name: textArg(found, 'name') || textArg(found, 'id').slice(0, 8),
+          root:
+            typeof found.workspace === 'string'
+              ? found.workspace
+              : (workspaces.current?.root ?? '')
+        };
+      };
+      commands.addCommand(command, {
+        label,
+        caption,
+        describedBy: {
+          args: describeArgs({
+            id: trans.__('Run id; left out: the run whose page is in front'),
+            name: trans.__('Name of the run'),
+            workspace: trans.__('Root of its workspace')
+          })
+        },
+        isEnabled: args => meant(args).id !== '',
+        execute: async args => {
+          const { id, name, root } = meant(args);
+          await commands.execute(CommandIDs.openRun, {
+            id,
+            name,
+            workspace: root
+          });
+          await attempt(trans, async () => {
+            const [workspace, dialogs] = await Promise.all([
+              workspaces.open(root),
+              import('../provenance/dialogs')
+            ]);
+            await dialogs.reproduceRun(services, workspace, { id, name }, what);
+          });
+        }
+      });
+    };
+    reproduce(
+      CommandIDs.restoreRun,
+      trans.__('Restore Run…'),
+      trans.__('Bring the state of a run back, beside your work'),
+      'restore'
+    );
+    reproduce(
+      CommandIDs.verifyRun,
+      trans.__('Verify Run…'),
+      trans.__('Run the cells of a run again and compare'),
+      'verify'
+    );
+
     const category = trans.__('MLOps');
     for (const command of [
       CommandIDs.openExperiments,
-      CommandIDs.openRunsTable
+      CommandIDs.openRunsTable,
+      CommandIDs.restoreRun,
+      CommandIDs.verifyRun
     ]) {
       palette?.addItem({ command, category });
     }

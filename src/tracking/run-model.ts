@@ -3,6 +3,7 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import type { IServices } from '../components';
 import type { IChange } from '../events/tokens';
+import { ReproductionModel } from '../provenance/reproduction-model';
 import { WorkspaceQuery } from '../workspace/query';
 import type { IWorkspace } from '../workspace/tokens';
 import type { Artifact, MetricHistory, RunDetail } from './types';
@@ -21,8 +22,11 @@ export class RunModel implements IDisposable {
       client.get('/tracking/runs/{run_id}', { path: { run_id: id }, signal })
     );
     this.query.changed.connect(() => this._changed.emit());
+    this.reproduction = new ReproductionModel(services, workspace, id);
   }
 
+  /** Bringing the run's state back, and its verification. */
+  readonly reproduction: ReproductionModel;
   readonly query: WorkspaceQuery<RunDetail>;
 
   get changed(): ISignal<this, void> {
@@ -42,6 +46,7 @@ export class RunModel implements IDisposable {
       return;
     }
     this.query.dispose();
+    this.reproduction.dispose();
     this._histories.forEach(history => history.dispose());
     this._histories.clear();
     Signal.clearData(this);
@@ -50,6 +55,7 @@ export class RunModel implements IDisposable {
   setActive(active: boolean): void {
     this._active = active;
     this.query.setActive(active);
+    this.reproduction.setActive(active);
     this._histories.forEach(history => history.setActive(active));
   }
 

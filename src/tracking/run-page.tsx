@@ -1,5 +1,5 @@
 import { Notification } from '@jupyterlab/apputils';
-import { deleteIcon } from '@jupyterlab/ui-components';
+import { checkIcon, deleteIcon, undoIcon } from '@jupyterlab/ui-components';
 import { useState } from 'react';
 import { CommandIDs } from '../commands';
 import type { IServices } from '../components';
@@ -21,6 +21,10 @@ import {
 import { formatMetric } from '../components/format';
 import type { IView } from '../components/lazy';
 import { attempt } from '../components/notify';
+import { restoreRun, verifyRun } from '../provenance/dialogs';
+import { MadeIn } from '../provenance/made-in';
+import { isGoing } from '../provenance/reproduction-model';
+import { VerificationSection } from '../provenance/verification';
 import type { IWorkspace } from '../workspace/tokens';
 import { Artifacts } from './artifacts';
 import { Curves } from './curves';
@@ -77,6 +81,7 @@ export function RunPage(props: { model: RunModel }): JSX.Element {
         />
       )}
       <Origin model={model} run={run} />
+      <VerificationSection model={model.reproduction} notebook={run.notebook} />
       <Metrics run={run} />
       <Curves model={model} keys={Object.keys(run.metrics)} />
       <Values title={trans.__('Parameters')} values={run.params} />
@@ -87,7 +92,10 @@ export function RunPage(props: { model: RunModel }): JSX.Element {
 
 function Head(props: { model: RunModel; run: RunDetail }): JSX.Element {
   const { model, run } = props;
-  const trans = useTrans();
+  const { reproduction } = model;
+  const services = useServices();
+  const { trans } = services;
+  useChanged(reproduction);
   const remove = async () => {
     const done = await attempt(trans, async () => {
       await model.delete();
@@ -121,9 +129,35 @@ function Head(props: { model: RunModel; run: RunDetail }): JSX.Element {
         </p>
       </div>
       {!run.deleted && (
-        <Button icon={deleteIcon} onClick={() => void remove()}>
-          {trans.__('Delete')}
-        </Button>
+        <>
+          <Button
+            icon={undoIcon}
+            disabled={!run.snapshot}
+            title={
+              run.snapshot
+                ? trans.__('Bring the state of the run back, beside your work')
+                : trans.__('This run has no snapshot to restore.')
+            }
+            onClick={() => void restoreRun(services, reproduction, run.name)}
+          >
+            {trans.__('Restore…')}
+          </Button>
+          <Button
+            icon={checkIcon}
+            disabled={!run.snapshot || isGoing(reproduction.query.data)}
+            title={
+              run.snapshot
+                ? trans.__('Run its cells again and compare')
+                : trans.__('This run has no snapshot to verify.')
+            }
+            onClick={() => void verifyRun(services, reproduction, run.name)}
+          >
+            {trans.__('Verify…')}
+          </Button>
+          <Button icon={deleteIcon} onClick={() => void remove()}>
+            {trans.__('Delete')}
+          </Button>
+        </>
       )}
     </header>
   );
@@ -164,6 +198,16 @@ function Origin(props: { model: RunModel; run: RunDetail }): JSX.Element {
                 {run.notebook}
               </Link>
             )
+          ],
+          [
+            trans.__('Made in'),
+            <MadeIn
+              key="cells"
+              workspace={model.workspace}
+              kind="run"
+              thing={run.id}
+              state={run.status}
+            />
           ],
           [
             trans.__('Pipeline run'),

@@ -27,6 +27,8 @@ _logger = logging.getLogger(__name__)
 #: A cell waits so long for what it may change to be written, seconds; and this share of what the cell before took.
 MOMENT = 0.03
 _SHARE = 0.05
+#: Writing begins so long after the cell, seconds: first its reply goes out, which needs the interpreter as well.
+_DELAY = 0.03
 #: About what writing takes: seconds for each object, bytes a second.
 _OBJECT_SECONDS = 3e-6
 _SPEED = 400e6
@@ -57,6 +59,7 @@ class Job:
     generators: tuple[Mapping[str, str], Mapping[str, Any]] | None = None
     done: threading.Event = field(default_factory=threading.Event)
     stop: bool = False
+    submitted: float = field(default_factory=time.monotonic)
 
     @property
     def estimate(self) -> float:
@@ -87,6 +90,8 @@ class Keeper:
         self._waiting: list[Job] = []
         self._current: Job | None = None
         self._thread: threading.Thread | None = None
+        #: Somebody waits.
+        self._hurry = threading.Event()
         #: Seconds that cells have waited.
         self.waited = 0.0
 
@@ -97,6 +102,7 @@ class Keeper:
 
     def close(self) -> None:
         """End when all is written, and wait for that a little."""
+        self._hurry.set()
         self._queue.put(None)
         if self._thread is not None:
             self._thread.join(5)
@@ -130,6 +136,7 @@ class Keeper:
         if not affected:
             return
         began = time.perf_counter()
+        self._hurry.set()
         for job in affected:
             patience = max(MOMENT, _SHARE * job.seconds) - (time.perf_counter() - began)
             if job.estimate > patience or not job.done.wait(max(0.0, patience)):
@@ -137,12 +144,17 @@ class Keeper:
         for job in affected:
             if self._current is job:  # one that has not begun sees that it should not
                 job.done.wait()
+        self._hurry.clear()
         self.waited += time.perf_counter() - began
 
     def finish(self) -> None:
         """Wait until all is written."""
-        for job in list(self._waiting):
-            job.done.wait()
+        self._hurry.set()
+        try:
+            for job in list(self._waiting):
+                job.done.wait()
+        finally:
+            self._hurry.clear()
         self._waiting.clear()
 
     # -- the writer's thread ---------------------------------------------------------------------------------------
@@ -152,6 +164,7 @@ class Keeper:
             if isinstance(job, dict):
                 self._write(job)
                 continue
+            self._hurry.wait(max(0.0, job.submitted + _DELAY - time.monotonic()))
             self._current = job
             try:
                 self._keep(job)

@@ -24,7 +24,7 @@ _HARMLESS = frozenset(
     {
         *("alias_magic", "colors", "config", "history", "load_ext", "lsmagic", "matplotlib", "mlops", "pdoc", "pinfo"),
         *("pinfo2", "pprint", "precision", "psearch", "psource", "pwd", "quickref", "reload_ext", "who", "who_ls"),
-        *("goto", "undo", "redo"),
+        *("goto", "undo", "redo", "pipeline_from_cells"),
         *("whos", "history_cells", "slice", "stale", "html", "HTML", "markdown", "latex", "javascript", "js", "svg"),
     }
 )

@@ -32,7 +32,8 @@ _SET_STATE = tuple(
     (
         "pandas.set_option pandas.reset_option pandas.options pandas.plotting.register numpy.set "
         "pandas.api.extensions.register polars.Config polars.enable_string_cache sklearn.set_config "
-        "warnings.warn_explicit re.purge skimage.io.use_plugin skimage.io.reset_plugins "
+        "warnings.warn_explicit warnings.simplefilter warnings.filterwarnings warnings.resetwarnings "
+        "re.purge skimage.io.use_plugin skimage.io.reset_plugins "
     ).split()
 )
 

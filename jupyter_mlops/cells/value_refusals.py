@@ -235,6 +235,14 @@ def refusal(kind: type) -> str | None:
     return None
 
 
+def refusal_by_name(name: str) -> str:
+    """Return why objects of a type are never kept, by the type's full name alone; empty: nothing is known."""
+    full = name if "." in name else f"builtins.{name}"
+    if full in _BY_NAME:
+        return _BY_NAME[full]
+    return next((why for beginning, why in _BY_MODULE.items() if full.startswith(beginning)), "")
+
+
 #: Files in memory: they come back with content and position.
 _EXEMPT = {"BytesIO": "_io._BufferedIOBase"}
 

@@ -18,11 +18,12 @@ def load(shell: InteractiveShell) -> None:
     from .cells import CellMagics
     from .kernel import set_up_kernel
     from .magics import MlopsMagics
+    from .pipelines import PipelineMagics
     from .reproduction import ReproductionMagics
     from .slices import SliceMagics
     from .time_travel import TimeTravelMagics
 
-    shell.register_magics(ReproductionMagics)
+    shell.register_magics(ReproductionMagics, PipelineMagics)
     shell.register_magics(MlopsMagics, CellMagics, SliceMagics, TimeTravelMagics)
     workspace = set_up_kernel()
     if workspace is not None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import InvalidInputError
 from ..i18n import gettext as _
+from .together import Together
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +316,15 @@ CODECS: tuple[Codec, ...] = (
         _write_json,
         lambda file: json.loads(file.read_text(encoding="utf-8")),
         _json_summary,
+    ),
+    Codec(
+        "variables",
+        "variables.zip",
+        lambda value: isinstance(value, Together),
+        lambda value, file: value.write(file),
+        Together.read,
+        lambda value: value.summary(),
+        runs_code=True,
     ),
     Codec(
         "pickle",

@@ -14,6 +14,7 @@ from ..i18n import gettext as _
 from ..i18n import ngettext
 from ..terminal import show
 from ..workspace import Workspace
+from .from_cells.commands import from_cells
 from .parameter_types import from_text
 from .service import PipelineService
 from .terminal import LiveRun, error_lines, run_text, status_word
@@ -51,6 +52,9 @@ def run(notebook: str, parameters: tuple[str, ...], detach: bool, as_json: bool)
 @click.group()
 def pipeline() -> None:
     """Run and watch pipelines: notebooks joined by what they read and write."""
+
+
+pipeline.add_command(from_cells)
 
 
 @pipeline.command("run")

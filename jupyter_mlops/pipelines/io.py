@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..i18n import gettext as _
 from .content import Stored, load, store
 from .expressions import is_name
 from .layout import RunFolder
+from .together import Together
 
 __all__ = ["Inputs", "Outputs", "inputs", "outputs"]
 
@@ -33,7 +34,32 @@ class Inputs(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         """Return an input. Raises :class:`MlopsError` where there is none of that name, saying what to do."""
         context = current()
-        return load(context.workspace, name, _stored(self._content(context, name)))
+        return _one(load(context.workspace, name, _stored(self._content(context, name))), name)
+
+    def variables(self, *names: str) -> Any:
+        """Return variables that earlier steps handed on, as a tuple in this order (one: the variable itself).
+
+        Those that shared objects there share them here. Raises as ``inputs[…]``.
+        """
+        from .passing import take
+
+        context = current()
+        values = take(lambda name: self._content(context, name), names)
+        return values[0] if len(values) == 1 else tuple(values)
+
+    def bind(self, *names: str) -> None:
+        """Bind variables that earlier steps handed on if they were bound there; else they are not bound here."""
+        from .passing import bind
+
+        context = current()
+        bind(lambda name: self._content(context, name), names)
+
+    def random_state(self, *generators: str) -> None:
+        """Set global random generators (``random``, ``numpy``, ``torch``) to what earlier steps left."""
+        from .passing import take_random
+
+        context = current()
+        take_random(lambda name: self._content(context, name), generators)
 
     def path(self, name: str) -> Path:
         """Return the stored file of an input, to be read by other means. It must not be changed."""
@@ -96,6 +122,43 @@ class Outputs(MutableMapping[str, Any]):
                 )
             )
 
+    def variables(
+        self,
+        *names: str,
+        if_bound: Iterable[str] = (),
+        untouched: Iterable[str] = (),
+        opened_again: Iterable[str] = (),
+    ) -> None:
+        """Hand variables on to later steps, by name: those that share objects will share them there.
+
+        ``if_bound``: more of them, which may be missing. ``untouched``: variables that later steps take from an earlier
+        one; ``opened_again``: files and connections that they open themselves. Raises :class:`ConflictError` where that
+        would give them something else than the notebook has, :class:`InvalidInputError` for a variable that is missing
+        or can't be kept.
+        """
+        from .passing import check_untouched, give, settle
+
+        context = current()
+        settle(opened_again)
+        if context.in_step:
+            check_untouched(untouched, _contents(context), (*names, *if_bound))
+        give(names, lambda name, stored: self._put(context, name, stored), if_bound)
+
+    def random_state(self, *generators: str) -> None:
+        """Hand on the states of global random generators (``random``, ``numpy``, ``torch``)."""
+        from .passing import give_random
+
+        context = current()
+        give_random(generators, lambda name, stored: self._put(context, name, stored))
+
+    @staticmethod
+    def _put(context: ExecutionContext, name: str, stored: Stored) -> None:
+        if context.in_step:
+            _check_declared(_request(context), name)
+            _record(context, name, stored)
+        else:
+            _Session(context).put(name, stored)
+
     def __getitem__(self, name: str) -> Any:
         """Return what was stored under a name here."""
         context = current()
@@ -105,7 +168,7 @@ class Outputs(MutableMapping[str, Any]):
                 _("No output '{name}' was written here yet.").format(name=name),
                 next=_('Write it with mlops.outputs["{name}"] = value.').format(name=name),
             )
-        return load(context.workspace, name, found[name])
+        return _one(load(context.workspace, name, found[name]), name)
 
     def __delitem__(self, name: str) -> None:
         raise ConflictError(_("An output can't be deleted."), next=_("Assign a new value to replace it."))
@@ -130,6 +193,10 @@ class Outputs(MutableMapping[str, Any]):
 #: What ``import jupyter_mlops as mlops`` gives as ``mlops.inputs`` and ``mlops.outputs``.
 inputs = Inputs()
 outputs = Outputs()
+
+
+def _one(value: Any, name: str) -> Any:
+    return value.value(name) if isinstance(value, Together) else value
 
 
 # -- in a step -----------------------------------------------------------------------------------------------------

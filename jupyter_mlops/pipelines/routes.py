@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ..errors import ConfigError, ConflictError, InvalidInputError, NotebookError, NotFoundError, PathError, WorkerError
 from ..extension.routing import Call, Routes
+from .from_cells.service import CellsPipelineService
+from .from_cells.types import CellsPipeline, CellsPipelineRequest
 from .service import PipelineService
 from .types import (
     ExecutedNotebook,
@@ -83,3 +85,14 @@ def cancel_pipeline_run(call: Call) -> PipelineRun:
 def resume_pipeline_run(call: Call) -> PipelineRun:
     """Run again what did not succeed, with the notebooks as they are now."""
     return PipelineService(call.workspace).resume(call.path["run_id"])
+
+
+@routes.post(
+    "/cells/pipeline",
+    body=CellsPipelineRequest,
+    returns=CellsPipeline,
+    raises=(ConflictError, InvalidInputError, NotebookError, NotFoundError, PathError),
+)
+def make_cells_pipeline(call: Call) -> CellsPipeline:
+    """Propose a pipeline from the cells of a notebook; where the request says so, write it."""
+    return CellsPipelineService(call.workspace).make(call.body)

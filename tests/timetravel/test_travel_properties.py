@@ -28,7 +28,6 @@ _unkept = st.sampled_from(
         "@ = (i for i in [1, @])",
         "@ = (@, (i for i in [1, 2, 3]))",
         "def f(x):\n    while True:\n        x = [x]\n        yield x\n@ = f(@)\n@ = next(@)",
-        "import threading\n@ = threading.Lock()\n@ = [@]",
         "with contextlib.suppress(Exception):\n    @ = next(@)",
         "with contextlib.suppress(Exception):\n    @ = [next(@), @]",
         "import random\n@ = (random.random() for i in range(9))\n@ = [next(@)]",

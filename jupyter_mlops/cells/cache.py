@@ -23,6 +23,7 @@ from .code import CellCode, analyse
 from .entries import Entries, Entry, Group, cache_folder
 from .execution import Observer, with_names_in_texts
 from .generators import generator_states, set_generator
+from .imports import Import, import_again, imports_of
 from .names import Names
 from .policy import Now, differing_reads, why_run
 from .record import FORMAT, Execution
@@ -66,6 +67,8 @@ class CellCache:
         #: States of random generators that taken cells left: generator → (digest, blob).
         self._generators: dict[str, tuple[str, str]] = {}
         self._open_runs: list[str] = []
+        #: What taken cells import: a cell that runs finds it loaded.
+        self._imports: dict[Import, None] = {}
         self._session = session
         self._sequence = 0
         #: The record of the cell that was taken last.
@@ -89,7 +92,10 @@ class CellCache:
             decision = self._find(source_hash(source), reads)
             if decision is None:
                 decision = Decision("run", self._why_new(source_hash(source), reads))
-            if decision.action != "take":
+            if decision.action == "take":
+                self._imports.update(dict.fromkeys(imports_of(code.tree)))
+            else:
+                self._import_again()
                 self.put_back(reads)
                 self._set_generators()
                 self._open_runs_again()
@@ -192,6 +198,7 @@ class CellCache:
 
     def put_back_all(self) -> None:
         """Bind everything that was taken, and set the random generators: the session is then as if all had run."""
+        self._import_again()
         self.put_back(list(self._variables.taken))
         self._set_generators()
 
@@ -288,6 +295,11 @@ class CellCache:
             states = restore(self.blobs, blob, {})[_STATES]
             set_generator(name, states[name])
         self._generators.clear()
+
+    def _import_again(self) -> None:
+        """Load what the taken cells imported."""
+        imports, self._imports = self._imports, {}
+        import_again(imports)
 
     def _open_runs_again(self) -> None:
         """Go on with the MLflow runs that were open after the last cell that was taken."""

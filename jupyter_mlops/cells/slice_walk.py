@@ -12,6 +12,8 @@ import re
 from ..engine.cell_source import title
 from ..i18n import gettext as _
 from .chronicle import OUTSIDE, Chronicle, touched
+from .code import analyse
+from .imports import for_effect
 from .policy import sets_up
 from .record import ABSENT, Execution
 from .slice_files import folder_makers, paths_needed, writers_of
@@ -129,6 +131,26 @@ class SliceWalk:
                 self.add(index, _("it ran programs, which may have written files"))
             elif magics and "%load_ext" in record["source"]:
                 self.add(index, _("it loaded magics"))
+            elif module := self._imported_for_effect(index):
+                self.add(index, _("it imported {module}, which others may need").format(module=module))
+
+    def _imported_for_effect(self, index: int) -> str:
+        """Return a module that an execution loaded and that no name shows, or not the name alone; empty: none."""
+        source = self.records[index]["source"]
+        if "import" not in source:
+            return ""
+        try:
+            imports = for_effect(analyse(source).tree)
+        except (SyntaxError, ValueError):
+            return ""
+        for each in imports:
+            later = [place for name in each.bound for place in self._readers_of(name) if place > index]
+            if not later or ("." in each.module and not self.inside.keys().isdisjoint(later)):
+                return each.module
+        return ""
+
+    def _readers_of(self, name: str) -> list[int]:
+        return [index for index, record in enumerate(self.records) if name in record.get("reads", {})]
 
     def _deletions(self) -> None:
         """Add deletions of names that executions of the slice make, where a later one must not find them."""

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jupyter_mlops.cells.slicing import Target, slice_of
+
 from .sessions import Session
 from .test_cache_properties import fresh_workspace
 
@@ -33,3 +42,58 @@ def test_what_differs_though_its_cell_read_the_same_is_made_anew() -> None:
     first = "import time\nnumbers = (1 for _ in 'a')\nnow = time.perf_counter()\nname = 'n'"
     cells = [first, "late = now > 0", "text = name", "del now"]
     assert actions(cells) == ["replay", "run", "take", "run"]
+
+
+@pytest.mark.parametrize(
+    "sets",
+    ["import warnings\nwarnings.filterwarnings('ignore')", "import logging\nlogging.getLogger('x').setLevel(50)"],
+)
+def test_what_is_shown_and_logged_is_set_again(sets: str) -> None:
+    # No variable shows it, but cells below show other output without it
+    assert actions([sets, "x = 1"]) == ["replay", "take"]
+
+
+def test_filters_of_warnings_that_end_with_their_block_are_not_set_again() -> None:
+    block = "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    x = [1]"
+    assert actions([block, "y = x"]) == ["take", "take"]
+
+
+IMPORTS = [
+    "import xml.dom.minidom",
+    "import xml",
+    "import wsgiref.util",
+    "from curses import ascii as unused",
+]
+USE = "import sys\nf = xml.dom.minidom, wsgiref.util, sys.modules['curses.ascii']"
+
+
+def test_what_taken_cells_imported_is_loaded_for_those_that_run() -> None:
+    # Given submodules, and one that is imported for what it does, in cells of their own
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom jupyter_mlops.workspace import Workspace\n"
+        "from tests.cells.sessions import Session\n"
+        "session = Session(Workspace(Path.cwd()))\nfor cell in sys.argv[1:]:\n    session.run(cell)\n"
+        "print(session.actions, repr(session.records[-1]['error']))"
+    )
+
+    def run(last: str) -> str:
+        command = [sys.executable, "-c", code, *IMPORTS, last]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+    with fresh_workspace():
+        assert run("done = 1") == f"{['run'] * 5} ''"
+        # When only a cell that uses them runs, in a process that has none of them loaded
+        said = run(USE)
+    # Then it finds what it would find had they run
+    assert said == f"{['take'] * 4 + ['run']} ''"
+
+
+def test_a_slice_has_the_imports_that_no_name_shows() -> None:
+    with fresh_workspace() as workspace:
+        session = Session(workspace, cached=False)
+        for cell in ["import json", "x = json.dumps([])", *IMPORTS, USE]:
+            assert session.run(cell), session.records[-1]["error"]
+        found = slice_of(session.records, Target("variable", "f"))
+        # Not the cells whose names the others read
+        assert [each["source"] for each in found.executions] == [*IMPORTS, USE]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterable
 
@@ -16,6 +17,8 @@ _EVALUATES = frozenset(
     {"query", "eval", "sql", "evaluate", "execute", "from_query", "ols", "wls", "gls", "glm", "logit", "probit"}
     | {"poisson", "mixedlm", "dmatrix", "dmatrices"}
 )
+_BUILTINS = frozenset(dir(builtins))
+_FILTERS = frozenset({"filterwarnings", "simplefilter", "resetwarnings"})
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _TEXT_LIMIT = 20_000
 
@@ -34,12 +37,22 @@ def discarded_calls(tree: ast.Module) -> list[str]:
     The last expression of a cell is among them: it may be shown, or do something.
     """
     found: dict[str, None] = {}
+    passing: set[int] = set()
     for node in nodes_of(tree):
-        if isinstance(node, ast.Expr):
+        if isinstance(node, ast.With) and any(_catches_warnings(each.context_expr) for each in node.items):
+            passing |= {id(each) for part in node.body for each in ast.walk(part)}
+        elif isinstance(node, ast.Expr):
             call = node.value.value if isinstance(node.value, ast.Await) else node.value
-            if isinstance(call, ast.Call) and (name := _dotted(call.func)):
+            if not isinstance(call, ast.Call):
+                continue
+            name = _chain(call.func)
+            if id(node) not in passing or name.rpartition(".")[2] not in _FILTERS:  # set back where the block ends
                 found[name] = None
     return list(found)
+
+
+def _catches_warnings(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and _name_of(node) == "catch_warnings"
 
 
 def seeds_first(tree: ast.Module) -> list[str]:
@@ -87,6 +100,24 @@ def names_in_texts(tree: ast.Module, values: Iterable[object]) -> set[str]:
 
 def _name_of(node: ast.Call) -> str:
     return _dotted(node.func).rpartition(".")[2]
+
+
+def _chain(node: ast.expr) -> str:
+    """Return a dotted name as :func:`_dotted`, and ``a.b.c`` of ``a.b().c`` as well.
+
+    What ``open()`` or ``super()`` gives has no state that others see: of these it is not told.
+    """
+    parts: list[str] = []
+    through = False
+    while isinstance(node, (ast.Attribute, ast.Call)):
+        if isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        else:
+            node, through = node.func, True
+    if not isinstance(node, ast.Name):
+        return ".".join(reversed([*parts, "?"]))
+    return "?" if through and node.id in _BUILTINS else ".".join(reversed([*parts, node.id]))
 
 
 def _dotted(node: ast.expr) -> str:

@@ -15,6 +15,7 @@ export const CommandIDs = {
   openExecuted: 'jupyter-mlops:open-executed-notebook',
   runPipeline: 'jupyter-mlops:run-pipeline',
   runNotebook: 'jupyter-mlops:run-notebook',
+  makeCellsPipeline: 'jupyter-mlops:make-cells-pipeline',
   openModels: 'jupyter-mlops:open-models',
   openModel: 'jupyter-mlops:open-model',
   deployModel: 'jupyter-mlops:deploy-model',

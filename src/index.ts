@@ -1,6 +1,7 @@
 import type { JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { apiPlugin } from './api/plugin';
 import { cellsPlugin } from './cells/plugin';
+import { cellsPipelinePlugin } from './cells-pipeline/plugin';
 import { servicesPlugin } from './components/plugin';
 import { eventsPlugin } from './events/plugin';
 import { historyPlugin } from './history/plugin';
@@ -23,6 +24,7 @@ const plugins: JupyterFrontEndPlugin<unknown>[] = [
   homePlugin,
   trackingPlugin,
   pipelinesPlugin,
+  cellsPipelinePlugin,
   statusPlugin,
   historyPlugin,
   provenancePlugin,

@@ -104,16 +104,17 @@ def check_untouched(names: Iterable[str], inputs: dict[str, InputContent], given
     something else; then the pipeline stops here instead of going on with a value that the notebook would not have.
     """
     namespace, workspace = notebook_namespace(), current().workspace
-    groups = {name: group for group in together(given, namespace) for name in group}
+    names, handed_on = list(names), set(given)
+    groups = {name: group for group in together((*names, *handed_on), namespace) for name in group}
     for name in names:
         found = inputs.get(output_name(name))
+        sharing = sorted(handed_on.intersection(groups.get(name, ())) - {name})
         if name not in namespace:
             why = _("It was deleted.") if found is not None else ""
         elif found is None:
             why = _("It was made anew here.")
-        elif name in groups:
-            others = ", ".join(each for each in groups[name] if each != name) or name
-            why = _("It shares objects with {others} now.").format(others=others)
+        elif sharing:
+            why = _("It shares objects with {others} now.").format(others=", ".join(sharing))
         else:
             before = load(workspace, name, _stored(found))
             try:

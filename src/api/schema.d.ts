@@ -830,6 +830,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cells/pipeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Propose a pipeline from the cells of a notebook; where the request says so, write it. */
+        post: operations["make_cells_pipeline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/registry/models": {
         parameters: {
             query?: never;
@@ -1139,6 +1156,51 @@ export interface components {
             leftovers: components["schemas"]["Leftover"][];
             /** @description Variables that a slice can be asked for, as far as a list is of use. */
             names: string[];
+        };
+        /** @description A pipeline from the cells of a notebook. */
+        CellsPipeline: {
+            notebook: string;
+            name: string;
+            /** @description Workspace path of the pipeline file. */
+            path: string;
+            parameters: {
+                [key: string]: unknown;
+            };
+            steps: components["schemas"]["ProposedStep"][];
+            /** @description How the steps were found. */
+            how: string;
+            /** @description What to know before relying on it. */
+            notes: string[];
+            /** @description Numbers of the cells that are left out. */
+            skipped: number[];
+            /** @description Files that are there already. */
+            exists: string[];
+            /** @description Files that were written; empty: a proposal only. */
+            written: string[];
+        };
+        /** @description Propose a pipeline from a notebook's cells, or write it. */
+        CellsPipelineRequest: {
+            /** @description Workspace path. */
+            notebook: string;
+            /** @description The steps as chosen; empty: by tags, headings, or where least moves across. */
+            steps?: components["schemas"]["StepChoice"][];
+            /** @description Variables that can't be handed on, so are made again. */
+            not_kept?: string[];
+            /**
+             * @description Where to write, workspace path; empty: beside the notebook.
+             * @default
+             */
+            folder: string;
+            /**
+             * @description Write the files; else only propose.
+             * @default false
+             */
+            write: boolean;
+            /**
+             * @description Replace files that are there.
+             * @default false
+             */
+            overwrite: boolean;
         };
         /** @description A version as a new notebook. */
         CopiedNotebook: {
@@ -1886,6 +1948,24 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description One step. */
+        ProposedStep: {
+            name: string;
+            /** @description Workspace path of its notebook. */
+            notebook: string;
+            cells: components["schemas"]["StepCell"][];
+            inputs: components["schemas"]["StepVariable"][];
+            outputs: components["schemas"]["StepVariable"][];
+            /** @description Steps that it waits for without an input → why. */
+            needs: {
+                [key: string]: string;
+            };
+            parameters: string[];
+            /** @description What the notebook installs for it. */
+            packages: string[];
+            /** @description Why it begins where it does, what was moved or joined. */
+            notes: string[];
+        };
         /** @description One run of one cell, as a row of a list. */
         RecordedExecution: {
             id: string;
@@ -2195,6 +2275,29 @@ export interface components {
              */
             request_id: string;
         };
+        /** @description A cell of a step. */
+        StepCell: {
+            id: string;
+            /** @description Its place among the notebook's code cells, from 1. */
+            number: number;
+            title: string;
+            /**
+             * @description `own`; `prepares`: imports, definitions and settings, which each step runs for itself; `parameters`; `again`: a cell of another step, run here as well; `moved` from another step.
+             * @enum {string}
+             */
+            role: "own" | "prepares" | "parameters" | "again" | "moved";
+            /**
+             * @description Why it is run here, where it is not the step's own.
+             * @default
+             */
+            why: string;
+        };
+        /** @description A step as a person wants it. */
+        StepChoice: {
+            name: string;
+            /** @description Ids of its cells, in the notebook's order. */
+            cells: string[];
+        };
         /** @description A named output that a step has written. */
         StepOutput: {
             name: string;
@@ -2268,6 +2371,19 @@ export interface components {
             needs: string[];
             /** @default 0 */
             timeout_minutes: number;
+        };
+        /** @description A variable that moves between steps. */
+        StepVariable: {
+            name: string;
+            /**
+             * @description Of an input: the step that hands it on.
+             * @default
+             */
+            step: string;
+            /** @default  */
+            type: string;
+            /** @description Variables with which it shares objects: they are handed on together. */
+            together: string[];
         };
         /** @description One input or output of a model. */
         TensorSpec: {
@@ -4412,6 +4528,43 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    make_cells_pipeline: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CellsPipelineRequest"];
+            };
+        };
+        responses: {
+            /** @description A pipeline from the cells of a notebook. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CellsPipeline"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
             422: components["responses"]["Problem422"];
             501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];

@@ -21,6 +21,7 @@ from jupyter_mlops.workspace import Workspace
 from tests.cells.sessions import Session
 
 from .notebooks import code, notebook, write_notebook
+from .steps_in_process import StepsRun
 
 
 def text(source: str) -> dict[str, object]:
@@ -210,6 +211,71 @@ def test_files_tie_steps(workspace: Workspace) -> None:
     )
     assert found.steps[2].needs == {"write": "both use the file x.txt"}
     assert found.steps[1].needs == {}
+
+
+def in_process(workspace: Workspace, proposal: Proposal, monkeypatch: pytest.MonkeyPatch) -> StepsRun:
+    monkeypatch.chdir(workspace.root)
+    return StepsRun(proposal, seed=7)
+
+
+def test_a_step_that_does_otherwise_than_recorded_stops(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a step that left a variable as it was, which a later step takes from an earlier one
+    found = recorded(
+        workspace,
+        code("import os", "imports"),
+        code("table, other = [1, 2], [0]", "step:load"),
+        code("mean = sum(table) / 2\nif os.environ.get('CHANGE') == '1':\n    table.append(3)", "step:mean"),
+        code("if os.environ.get('CHANGE') == '2':\n    mean = [table]"),
+        code("if os.environ.get('CHANGE') == '3':\n    del table"),
+        code("print(table, mean, other)", "step:show"),
+    )
+    assert found.steps[2].takes == {"mean": "mean", "other": "load", "table": "load"}
+    run = in_process(workspace, found, monkeypatch)
+    assert run.spaces["show"]["table"] == [1, 2]
+    # When it runs otherwise, then it stops there and says why
+    for change, why in (("1", "It was changed here."), ("2", "It shares objects with mean"), ("3", "It was deleted.")):
+        monkeypatch.setenv("CHANGE", change)
+        with pytest.raises(ConflictError, match="'table' is not as later steps expect it") as caught:
+            in_process(workspace, found, monkeypatch)
+        assert why in caught.value.why
+
+
+def test_connections_and_locks_are_settled_before_they_are_opened_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cells(commit: str) -> Proposal:
+        (workspace.root / "x.db").unlink(missing_ok=True)
+        monkeypatch.chdir(workspace.root)
+        return recorded(
+            workspace,
+            code("import sqlite3, threading", "imports"),
+            code("db = sqlite3.connect('x.db')", "step:make"),
+            code("db.execute('create table t (n)')"),
+            code(f"db.execute('insert into t values (1)'){commit}", "step:fill"),
+            code("rows = db.execute('select n from t').fetchall()", "step:read"),
+        )
+
+    found = cells("\ndb.commit()")
+    assert [list(step.replayed) for step in found.steps] == [[], [0, 1], [0, 1]]
+    assert found.steps[1].opened_again == {"db"}
+    (workspace.root / "x.db").unlink()
+    run = in_process(workspace, found, monkeypatch)
+    assert run.spaces["read"]["rows"] == [(1,)]
+    found = cells("")
+    (workspace.root / "x.db").unlink()
+    with pytest.raises(ConflictError, match="'db' has changes that are not committed"):
+        in_process(workspace, found, monkeypatch)
+
+
+def test_a_variable_that_turns_out_not_to_be_kept_is_named(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = [code("box = [i for i in range(3)], (i for i in 'ab')", "step:make"), code("n = len(box)", "step:use")]
+    with pytest.raises(InvalidInputError, match="'box' can't be handed on") as caught:
+        in_process(workspace, recorded(workspace, *cells), monkeypatch)
+    assert "--replay box" in caught.value.next
+    again = CellsPipelineService(workspace).make(CellsPipelineRequest(notebook="n.ipynb", not_kept=["box"]))
+    assert [(cell.number, cell.role) for cell in again.steps[1].cells] == [(1, "again"), (2, "own")]
 
 
 def test_another_order_of_execution_is_said(workspace: Workspace) -> None:

@@ -118,7 +118,14 @@ def _as_said(
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidInputError(_("Two steps are called '{name}'.").format(name=twice), next=_("Rename one of them."))
     said = [place for step in steps for place in step.places]
-    if said != [cell.place for cell in ordinary]:
+    facts = {cell.place: each for cell, each in zip(survey.cells, survey.facts, strict=True)}
+    # A cell may stand in another order, as one that was moved does, where that makes no difference.
+    clash = any(
+        later < place and conflict(facts[later], facts[place])
+        for number, place in enumerate(said)
+        for later in said[number + 1 :]
+    )
+    if clash or sorted(said) != [cell.place for cell in ordinary]:
         raise InvalidInputError(
             _("The steps don't hold the notebook's cells in their order, each once."),
             why=_("A pipeline gives what the notebook gives when it runs from top to bottom."),

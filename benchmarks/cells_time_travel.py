@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,8 @@ class Kernel:
         self.manager = KernelManager(kernel_name="python3")
         argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         self.manager._kernel_spec = KernelSpec(argv=argv, display_name="bench", language="python")
+        # Kishu takes the kernel's id from this name.
+        self.manager.connection_file = str(folder / f"kernel-{uuid.uuid4()}.json")
         environment = {**os.environ, "MLOPS_WORKSPACE": str(folder), "HOME": str(folder), "ENV_KISHU_TEST_MODE": "true"}
         self.manager.start_kernel(cwd=str(folder), env=environment)
         self.client: Any = self.manager.client()

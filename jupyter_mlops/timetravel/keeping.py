@@ -27,6 +27,9 @@ _logger = logging.getLogger(__name__)
 #: A cell waits so long for what it may change to be written, seconds; and this share of what the cell before took.
 MOMENT = 0.03
 _SHARE = 0.05
+#: What takes less than this is waited for longer, all the same: it is done as soon as the machine has a moment for it.
+_ALMOST_NOTHING = 0.01
+_PATIENCE = 0.25
 #: Writing begins so long after the cell, seconds: first its reply goes out, which needs the interpreter as well.
 _DELAY = 0.03
 #: About what writing takes: seconds for each object, bytes a second.
@@ -138,7 +141,8 @@ class Keeper:
         began = time.perf_counter()
         self._hurry.set()
         for job in affected:
-            patience = max(MOMENT, _SHARE * job.seconds) - (time.perf_counter() - began)
+            patience = max(MOMENT, _SHARE * job.seconds, _PATIENCE if job.estimate < _ALMOST_NOTHING else 0.0)
+            patience -= time.perf_counter() - began
             if job.estimate > patience or not job.done.wait(max(0.0, patience)):
                 job.stop = True
         for job in affected:
@@ -207,7 +211,8 @@ class Keeper:
             return True
         except NotKeptError as error:
             if last:
-                self._refuse(tokens, f"{error.where}: {error.reason}"[:300])
+                why = error.reason if error.where in tokens else f"{error.where}: {error.reason}"
+                self._refuse(tokens, why[:300])
             return False
         except MlopsError as error:  # a full disk, a folder of somebody else
             self._refuse(tokens, str(error)[:300])

@@ -141,6 +141,8 @@ class KernelTravel:
             raise error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
 
     def _record_of(self, state: State) -> Execution | None:
+        if "~" in state.id or state.id.endswith(f":{START}"):
+            return None
         if state.session != self.recorder.session:
             from ..cells.service import CellService
 

@@ -338,7 +338,7 @@ class TimeTravel:
         elif left != target.id:
             self.forward.append(left)
         self.keeper.note(self.states.move(target.id))
-        return replace(plan, runs=tuple(remaking.ran))
+        return replace(plan, runs=_once(remaking.ran))
 
     def _put(self, plan: Plan, values: Mapping[str, Any], generators: Mapping[str, Any]) -> None:
         variables, target = self.observer.variables, plan.target
@@ -367,3 +367,7 @@ class TimeTravel:
 
     def _remaking(self) -> Remaking:
         return Remaking(self.states, self.blobs, self.observer, self.workspace, run=self.run, record_of=self.record_of)
+
+
+def _once(states: Iterable[State]) -> tuple[State, ...]:
+    return tuple({each.id: each for each in states}.values())

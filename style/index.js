@@ -6,3 +6,6 @@ import './table.css';
 import './pages.css';
 import './forms.css';
 import './history.css';
+import './provenance.css';
+import './cells.css';
+import './cells-pipeline.css';

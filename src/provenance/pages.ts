@@ -5,11 +5,12 @@ import type { Linked } from './types';
 /** The command that opens the page of something that a cell led to, and its arguments; undefined: it has none. */
 export function pageOf({
   kind,
-  key
-}: Pick<Linked, 'kind' | 'key'>): [string, Record<string, string>] | undefined {
+  key,
+  label
+}: Linked): [string, Record<string, string>] | undefined {
   switch (kind) {
     case 'run':
-      return [CommandIDs.openRun, { id: key }];
+      return [CommandIDs.openRun, { id: key, name: label }];
     case 'model_version':
       return [
         CommandIDs.openModel,

@@ -1,0 +1,129 @@
+import { expect, test } from '@playwright/test';
+import { History } from '../pages/history';
+import { Lab } from '../pages/lab';
+
+const NOTEBOOK = 'iris/points.ipynb';
+const CELLS = [
+  '%load_ext jupyter_mlops',
+  "# Read the points\nimport pandas as pd\n\npoints = pd.read_csv('points.csv')",
+  '# Look at them\npoints.describe()',
+  "# Track the mean\nimport jupyter_mlops as mlops\n\nwith mlops.run('mean of points') as run:\n    run.log_metric('mean', points.x.mean())"
+];
+
+test('from an output to its data, from a cell to its run, and back; verified and restored', async ({
+  page
+}) => {
+  test.setTimeout(180_000);
+  const lab = new Lab(page);
+  const history = new History(lab);
+  await lab.open('iris');
+  await lab.writeFile('iris/points.csv', 'x,y\n1,2\n3,4\n5,9\n');
+  await makeNotebook(lab);
+  await lab.execute('docmanager:open', { path: NOTEBOOK, factory: 'Notebook' });
+  const notebook = history.notebook;
+  await history.kernelReady();
+  await lab.execute('notebook:run-all-cells');
+  const table = notebook.locator('.jp-OutputArea-child', { hasText: 'mean' });
+  await expect(table).toBeVisible({ timeout: 60_000 });
+
+  // What the output was made of, on hover and by command.
+  await table.locator('table').hover();
+  const chip = notebook.locator('.jp-mlops-OriginChip');
+  await expect(chip).toContainText('points.csv');
+  await expect(chip).toContainText('In [3]');
+  await lab.screenshot('provenance-hover');
+  await chip.click();
+  const card = page.getByRole('dialog', { name: 'What made this output' });
+  await expect(
+    card.getByRole('list', { name: 'Executions that it follows from' })
+  ).toContainText('Read the points');
+  await expect(card).toContainText('points.csv');
+  await page.keyboard.press('Escape');
+  await expect(card).toHaveCount(0);
+  await notebook.locator('.jp-Cell').nth(2).click();
+  await lab.execute('jupyter-mlops:show-origin');
+  await expect(card).toContainText('Look at them');
+  await lab.screenshots('provenance-origin');
+  await page.keyboard.press('Escape');
+
+  // What a cell leads to; after an edit, that it was other code.
+  await notebook.locator('.jp-Cell .cm-content').nth(1).click();
+  const feeds = notebook.locator('.jp-Cell.jp-mod-active .jp-mlops-Feeds');
+  await expect(feeds).toContainText('feeds 1 run', { timeout: 60_000 });
+  await page.keyboard.press('ControlOrMeta+End');
+  await page.keyboard.type('.dropna()');
+  await expect(feeds).toContainText('made by older code');
+  await lab.screenshots('provenance-feeds');
+  await feeds.getByRole('button', { name: 'run mean of points' }).click();
+
+  // The run leads to the very cell.
+  const run = lab.front.getByRole('article', { name: 'Run mean of points' });
+  await run
+    .getByRole('list', { name: 'Cells in which it was made' })
+    .getByRole('button', { name: 'Track the mean' })
+    .click();
+  await expect(notebook.locator('.jp-mlops-mod-found')).toContainText(
+    'Track the mean'
+  );
+
+  // The run is verified: its cells give the same again.
+  await page
+    .locator('.lm-TabBar-tab', { hasText: 'mean of points' })
+    .first()
+    .click();
+  await run.getByRole('button', { name: 'Verify…' }).click();
+  await lab.screenshot('provenance-verify-dialog');
+  await lab.dialog.getByRole('button', { name: 'Verify' }).click();
+  await expect(run).toContainText('Equal: the same results again', {
+    timeout: 120_000
+  });
+  await run.getByText('4 cells').click();
+  await lab.screenshots('provenance-run');
+  await lab.leftWidth(890);
+  await lab.screenshots('provenance-run-320');
+  await lab.leftWidth(260);
+
+  // And restored, beside the present work.
+  await run.getByRole('button', { name: 'Restore…' }).click();
+  await lab.dialog.getByRole('textbox').fill('points-again');
+  await lab.screenshots('provenance-restore-dialog');
+  await lab.dialog.getByRole('button', { name: 'Restore' }).click();
+  await expect(notebook).toContainText("pd.read_csv('points.csv')", {
+    timeout: 30_000
+  });
+  await expect(
+    page.locator('.lm-TabBar-tab', { hasText: 'points-as-executed' })
+  ).toHaveCount(1);
+});
+
+async function makeNotebook(lab: Lab): Promise<void> {
+  await lab.page.evaluate(
+    async ([path, sources]) => {
+      const { contents } = (window as any).jupyterapp.serviceManager;
+      await contents.save(path, {
+        type: 'notebook',
+        format: 'json',
+        content: {
+          nbformat: 4,
+          nbformat_minor: 5,
+          metadata: {
+            kernelspec: {
+              name: 'python3',
+              display_name: 'Python 3',
+              language: 'python'
+            }
+          },
+          cells: sources.map((source, index) => ({
+            id: `points-${index}`,
+            cell_type: 'code',
+            metadata: {},
+            source,
+            outputs: [],
+            execution_count: null
+          }))
+        }
+      });
+    },
+    [NOTEBOOK, CELLS] as const
+  );
+}

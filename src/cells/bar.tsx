@@ -158,10 +158,11 @@ function SlicePart(options: IBarOptions): JSX.Element | null {
       aria-label={trans.__('Slice of %1', slice.name)}
     >
       <span className="jp-mlops-Bar-text" role="status">
-        {trans.__('Slice of')} <code>{slice.name}</code>{' '}
+        {trans.__('Slice of')} <code>{slice.name}</code>
+        {': '}
         {trans._n(
-          '%1 execution of %2',
-          '%1 executions of %2',
+          '%1 of %2 execution',
+          '%1 of %2 executions',
           slice.cells.length,
           slice.recorded
         )}

@@ -1,0 +1,106 @@
+import type { Locator } from '@playwright/test';
+import { expect } from '@playwright/test';
+import type { Lab } from './lab';
+
+/** A notebook whose cells are marked. */
+export class Cells {
+  constructor(private readonly lab: Lab) {}
+
+  get notebook(): Locator {
+    return this.lab.page.locator('.jp-NotebookPanel:visible');
+  }
+
+  /** The bar above the notebook. */
+  get bar(): Locator {
+    return this.notebook.locator('.jp-mlops-Bar');
+  }
+
+  /** A code cell, from 1. */
+  cell(number: number): Locator {
+    return this.notebook.locator('.jp-CodeCell').nth(number - 1);
+  }
+
+  mark(number: number): Locator {
+    return this.cell(number).locator('.jp-mlops-Mark');
+  }
+
+  /** How each code cell is marked; empty: it is not. */
+  async kinds(): Promise<string[]> {
+    return this.notebook
+      .locator('.jp-CodeCell')
+      .evaluateAll(cells =>
+        cells.map(
+          cell =>
+            cell.querySelector<HTMLElement>('.jp-mlops-Mark')?.dataset.kind ??
+            ''
+        )
+      );
+  }
+
+  /** Wait until the code cells that are marked like this are these, from 1. */
+  async expectMarked(kind: string, numbers: number[]): Promise<void> {
+    await expect
+      .poll(
+        async () =>
+          (await this.kinds()).flatMap((each, n) =>
+            each === kind ? [n + 1] : []
+          ),
+        { timeout: 20_000 }
+      )
+      .toEqual(numbers);
+  }
+
+  /** Make a notebook with these code cells, open it and wait for its kernel. */
+  async open(path: string, sources: string[]): Promise<void> {
+    const { page } = this.lab;
+    await page.evaluate(
+      async ([where, code]) => {
+        const { contents } = (window as any).jupyterapp.serviceManager;
+        await contents.save(where, {
+          type: 'notebook',
+          format: 'json',
+          content: {
+            nbformat: 4,
+            nbformat_minor: 5,
+            metadata: {
+              kernelspec: {
+                name: 'python3',
+                display_name: 'Python 3',
+                language: 'python'
+              }
+            },
+            cells: code.map((source, n) => ({
+              id: `cell-${n + 1}`,
+              cell_type: 'code',
+              metadata: {},
+              source,
+              outputs: [],
+              execution_count: null
+            }))
+          }
+        });
+      },
+      [path, sources] as const
+    );
+    await this.lab.execute('docmanager:open', { path, factory: 'Notebook' });
+    await expect(page.locator('#jp-main-statusbar')).toContainText('| Idle', {
+      timeout: 60_000
+    });
+  }
+
+  /** Begin to record the kernel, without a cell. */
+  async record(): Promise<void> {
+    await this.lab.page.evaluate(async () => {
+      const { shell } = (window as any).jupyterapp;
+      const { kernel } = shell.currentWidget.context.sessionContext.session;
+      await kernel.requestExecute({ code: '%load_ext jupyter_mlops' }).done;
+    });
+  }
+
+  /** Write a cell's source, as a person who types. */
+  async edit(number: number, source: string): Promise<void> {
+    await this.cell(number).locator('.cm-content').click();
+    await this.lab.page.keyboard.press('ControlOrMeta+a');
+    await this.lab.page.keyboard.type(source);
+  }
+}

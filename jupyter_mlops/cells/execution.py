@@ -18,10 +18,10 @@ from ..workspace import Workspace
 from .code import CellCode, analyse
 from .doings import Watch
 from .files import CellFiles, FileDigests
-from .hints import discarded_calls, generator_words, names_in_texts, seeds_first
+from .hints import discarded_calls, generator_words, names_in_texts, seeds_first, stores
 from .modules import LocalModules, is_local
 from .record import Execution, Value, key_of
-from .surroundings import GENERATORS, SEEDED_BY, Surroundings
+from .surroundings import GENERATORS, SEEDED_BY, TRACKED, Surroundings
 from .variables import After, Before, Variables
 
 #: Names through which a cell reads the session's history.
@@ -125,7 +125,7 @@ class Running:
         record["network"], record["programs"] = list(doings.network), list(doings.programs)
         record["background"] = doings.background
         record["opaque"] = list(code.opaque) + sorted(code.reads & _HISTORY)
-        record["calls"], record["effects"] = self._library_calls(code), list(code.effects)
+        record["calls"], record["effects"] = self._library_calls(code), [*code.effects, *self._patches(code)]
         record["workbench"] = sorted(name for name in before.reads if _is_workbench(namespace.get(name)))
         record["runs_open"] = _active_runs()
         record["module_files"] = self._relative({str(local[name]): name for name in record["modules"]})
@@ -239,6 +239,22 @@ class Running:
                 found.append(f"{root.__name__}.{rest}")
             elif isinstance(root, (type, types.FunctionType, types.BuiltinFunctionType)) and not _is_users(root):
                 found.append(".".join(part for part in (root.__module__, root.__qualname__, rest) if part))
+        return found
+
+    def _patches(self, code: CellCode) -> list[str]:
+        """Return what of modules, and of libraries' classes, the cell sets: no variable shows that they are changed."""
+        found = []
+        for place in stores(code.tree):
+            first, _dot, rest = place.partition(".")
+            root = self._variables.namespace.get(first)
+            if isinstance(root, types.ModuleType):
+                name = f"{root.__name__}.{rest}".rstrip(".")
+            elif isinstance(root, type) and not _is_users(root):
+                name = ".".join(part for part in (root.__module__, root.__qualname__, rest) if part)
+            else:
+                continue
+            if not name.startswith(TRACKED):
+                found.append(name)
         return found
 
     def _relative(self, files: dict[str, str]) -> dict[str, str]:

@@ -18,6 +18,8 @@ _EVALUATES = frozenset(
     | {"poisson", "mixedlm", "dmatrix", "dmatrices"}
 )
 _BUILTINS = frozenset(dir(builtins))
+#: Beginnings of names of functions that set something for the whole process.
+_SETTING = re.compile(r"set_|setlocale|(un)?register|enable_|disable_|install|use_")
 _FILTERS = frozenset({"filterwarnings", "simplefilter", "resetwarnings"})
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _TEXT_LIMIT = 20_000
@@ -34,18 +36,23 @@ def nodes_of(tree: ast.Module) -> tuple[ast.AST, ...]:
 def discarded_calls(tree: ast.Module) -> list[str]:
     """Return the dotted names of calls that stand alone as statements: they are made for what they do.
 
-    The last expression of a cell is among them: it may be shown, or do something.
+    The last expression of a cell is among them: it may be shown, or do something. So are decorators, and calls whose
+    name says that they set something and whose result is kept.
     """
     found: dict[str, None] = {}
     passing: set[int] = set()
     for node in nodes_of(tree):
         if isinstance(node, ast.With) and any(_catches_warnings(each.context_expr) for each in node.items):
             passing |= {id(each) for part in node.body for each in ast.walk(part)}
-        elif isinstance(node, ast.Expr):
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):  # a decorator may register it
+            found.update((_chain(each), None) for each in node.decorator_list if not isinstance(each, ast.Name))
+        elif isinstance(node, (ast.Expr, ast.Assign)):
             call = node.value.value if isinstance(node.value, ast.Await) else node.value
             if not isinstance(call, ast.Call):
                 continue
             name = _chain(call.func)
+            if isinstance(node, ast.Assign) and not _SETTING.match(name.rpartition(".")[2]):  # ``old = set_it(new)``
+                continue
             if id(node) not in passing or name.rpartition(".")[2] not in _FILTERS:  # set back where the block ends
                 found[name] = None
     return list(found)
@@ -53,6 +60,27 @@ def discarded_calls(tree: ast.Module) -> list[str]:
 
 def _catches_warnings(node: ast.expr) -> bool:
     return isinstance(node, ast.Call) and _name_of(node) == "catch_warnings"
+
+
+def stores(tree: ast.Module) -> list[str]:
+    """Return the dotted names whose attributes and items the cell, or a function in it, sets or deletes."""
+    found: dict[str, None] = {}
+    for node in nodes_of(tree):
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            found[_place(node.value)] = None
+        elif isinstance(node, ast.Call) and node.args and _name_of(node) in ("setattr", "delattr"):
+            found[_place(node.args[0])] = None
+    return [name for name in found if name]
+
+
+def _place(node: ast.expr) -> str:
+    """Return the dotted name of what something is in: of ``a.b[c].d`` it is ``a.b.d``; empty where it has none."""
+    parts: list[str] = []
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        if isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+        node = node.value
+    return ".".join(reversed([*parts, node.id])) if isinstance(node, ast.Name) else ""
 
 
 def seeds_first(tree: ast.Module) -> list[str]:

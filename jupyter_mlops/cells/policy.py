@@ -24,7 +24,8 @@ HARMLESS_CALLS: tuple[str, ...] = tuple(
         "builtins.sum builtins.type builtins.repr builtins.isinstance builtins.max builtins.min builtins.list "
         "builtins.dict builtins.next builtins.setattr builtins.delattr copy. math. collections. itertools. "
         "functools. datetime. statistics. dataclasses. operator. string. textwrap. re. contextlib. "
-        "networkx. skimage. statsmodels. plotly.io.show "
+        "networkx. skimage. statsmodels. plotly.io.show builtins.property builtins.staticmethod "
+        "builtins.classmethod typing. abc. enum. joblib. numba. pytest. torch.no_grad torch.inference_mode "
     ).split()
 )
 #: Among those, the ones that do set state.
@@ -33,7 +34,7 @@ _SET_STATE = tuple(
         "pandas.set_option pandas.reset_option pandas.options pandas.plotting.register numpy.set "
         "pandas.api.extensions.register polars.Config polars.enable_string_cache sklearn.set_config "
         "warnings.warn_explicit warnings.simplefilter warnings.filterwarnings warnings.resetwarnings "
-        "re.purge skimage.io.use_plugin skimage.io.reset_plugins "
+        "re.purge skimage.io.use_plugin skimage.io.reset_plugins matplotlib.colormaps. "
     ).split()
 )
 
@@ -140,7 +141,7 @@ def sets_up(record: Execution) -> str:
         return _("it acts on the session: {what}").format(what=", ".join(record["effects"][:3]))
     if record["options"] != record["options_after"]:
         return _("it sets options")
-    calls = [call for call in record["calls"] if call.startswith(_SET_STATE) or not call.startswith(HARMLESS_CALLS)]
+    calls = [call for call in record["calls"] if _may_set_state(call)]
     if calls:
         return _("it calls {what}, which may set state that no variable shows").format(what=", ".join(calls[:3]))
     return ""
@@ -156,3 +157,9 @@ def _not_kept(entry: Entry, now: Now) -> str:
     if not all(now.has_blob(digest) for digest in needed):
         return _("what was kept is no longer there")
     return ""
+
+
+def _may_set_state(call: str) -> bool:
+    if call.startswith(_SET_STATE) or not call.startswith(HARMLESS_CALLS):
+        return True
+    return any(part.startswith(("register", "unregister")) for part in call.split("."))

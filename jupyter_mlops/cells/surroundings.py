@@ -172,6 +172,10 @@ OPTIONS: dict[str, Options] = {
 }
 
 
+#: Beginnings of dotted names that hold nothing but what is in :data:`OPTIONS`.
+TRACKED = ("matplotlib.rcParams", "matplotlib.pyplot.rcParams", "pandas.options", "os.environ", "sys.path")
+
+
 class Surroundings:
     """Digests of the state beside the variables, taken before and after each execution."""
 

@@ -53,6 +53,29 @@ def test_what_is_shown_and_logged_is_set_again(sets: str) -> None:
     assert actions([sets, "x = 1"]) == ["replay", "take"]
 
 
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "import colorsys\ncolorsys.MINE = 1",
+        "import colorsys\nfor name in ('A', 'B'):\n    setattr(colorsys, name, 1)",
+        "import string\nstring.Template.mine = 1",
+        "from string import Template\nTemplate.mine = 1\ndel Template.mine",
+        "import sys\nsys.modules['mine'] = sys",
+        "import colorsys as c\ndef patch():\n    c.MINE = 2\npatch()",
+        "import collections.abc\n@collections.abc.Sequence.register\nclass Mine: pass",
+        "import locale\nold = locale.setlocale(locale.LC_ALL, None)",
+    ],
+)
+def test_what_is_changed_of_libraries_is_changed_again(patch: str) -> None:
+    # No variable shows it either: who needs it would not find it
+    assert actions([patch, "x = 1"])[0] == "replay"
+
+
+def test_what_is_changed_of_the_notebooks_own_is_not() -> None:
+    own = "class Mine: pass\nMine.x = [1]\nsetattr(Mine, 'y', 2)\nd = {}\nd['a'] = 1\nm = Mine()\nm.z = d\ndel d['a']"
+    assert actions([own, "n = m.z"]) == ["take", "take"]
+
+
 def test_filters_of_warnings_that_end_with_their_block_are_not_set_again() -> None:
     block = "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('ignore')\n    x = [1]"
     assert actions([block, "y = x"]) == ["take", "take"]

@@ -54,7 +54,8 @@ def _of(value: Any) -> str:
         return _digest(_code(value.__code__).encode())
     if isinstance(value, type):
         own = value.__module__ == "__main__"
-        parts = {name: _member(each) for name, each in vars(value).items()} if own else {}
+        # __slotnames__ is what pickle notes in a class.
+        parts = {name: _member(each) for name, each in vars(value).items() if name != "__slotnames__"} if own else {}
         return f"{value.__qualname__} {_digest(json.dumps(parts, sort_keys=True).encode())}"
     package = type(value).__module__.partition(".")[0]
     if package == "matplotlib":

@@ -15,6 +15,7 @@ from ..versioning.service import VersioningService
 from ..workspace import Workspace
 from .liveness import TAG_PROCESS, this_process
 from .mlflow_uri import is_embedded
+from .notebooks import TAG_NOTEBOOK_VERSION, keep_revision
 
 #: Why a run failed, ``<exception>: <message>``.
 TAG_ERROR = "mlops.error"
@@ -29,6 +30,8 @@ def origin_tags(workspace: Workspace) -> dict[str, str]:
     tags |= _source_tags(here)
     if execution := current_execution():
         tags[context.TAG_EXECUTION] = execution
+    if version := keep_revision(here):
+        tags[TAG_NOTEBOOK_VERSION] = version
     git = VersioningService(workspace).status()
     if git.commit:
         tags[context.TAG_COMMIT] = git.commit

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from ..errors import ConflictError, InvalidInputError, NotFoundError, PathError
+from ..errors import (
+    ConflictError,
+    DiskFullError,
+    InvalidInputError,
+    MissingProgramError,
+    NotFoundError,
+    PathError,
+    ReadOnlyError,
+)
 from ..extension.routing import Call, Routes
+from ..versioning.service import GitError
 from .service import TrackingService
 from .types import (
     ArtifactList,
@@ -12,6 +21,7 @@ from .types import (
     MetricHistory,
     MetricQuery,
     RunDetail,
+    RunNotebook,
     RunPage,
     RunQuery,
 )
@@ -35,6 +45,16 @@ def list_runs(call: Call) -> RunPage:
 def get_run(call: Call) -> RunDetail:
     """One run, whole."""
     return TrackingService(call.workspace).run(call.path["run_id"])
+
+
+@routes.post(
+    "/tracking/runs/{run_id}/notebook",
+    returns=RunNotebook,
+    raises=(NotFoundError, PathError, InvalidInputError, ReadOnlyError, DiskFullError, GitError, MissingProgramError),
+)
+def open_run_notebook(call: Call) -> RunNotebook:
+    """A file with the run's notebook byte for byte as it was; a copy is written where the notebook has changed."""
+    return TrackingService(call.workspace).open_notebook(call.path["run_id"], call.write_notebook)
 
 
 @routes.get("/tracking/runs/{run_id}/metrics", query=MetricQuery, returns=MetricHistory, raises=(NotFoundError,))

@@ -17,6 +17,7 @@ from ..store import reach
 from ..versioning.service import VersioningService
 from ..workspace import Workspace
 from .client import keep_to_itself, mlflow_errors
+from .notebooks import keep_revision
 from .origin import ERROR_LIMIT, TAG_ERROR, pipeline_snapshot
 from .runs import unbounded
 from .service import default_experiment
@@ -225,6 +226,7 @@ def _experiment(workspace: Workspace, wanted: str | None, parent: mlflow.ActiveR
 def _record_origin(here: context.ExecutionContext, started: Run) -> None:
     """Keep snapshot, environment and lineage. The person's work goes on where that fails; the log says why."""
     try:
+        keep_revision(here, started.id)  # the version that the tags name is the run's from now on
         started.snapshot = _snapshot(here, started)
         if started.snapshot:
             started.set_tags({context.TAG_SNAPSHOT: started.snapshot})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ..context import TAG_ATTEMPT, TAG_PIPELINE_RUN, TAG_STEP
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
     from .mlflow_embedded import EmbeddedTrackingStore
+    from .types import RunNotebook
 
 __all__ = ["TrackingService", "default_experiment", "load_mlflow", "mlflow_errors"]
 
@@ -99,6 +102,16 @@ class TrackingService:
             artifacts = list_artifacts(client, run, "")
         models = sorted(f"{version.name}/{version.version}" for version in versions)
         return detail(run, experiment.name, artifacts=artifacts, models=models)
+
+    def open_notebook(self, run_id: str, write: Callable[[Path, bytes], None] | None = None) -> RunNotebook:
+        """Return a file that holds a run's notebook byte for byte as it was: itself, or a copy beside it.
+
+        ``write`` writes the copy; None: as a file. Raises :class:`NotFoundError` where there is no such run, it has no
+        notebook, or the notebook's revision was not kept; :class:`ReadOnlyError` where the folder can't be written.
+        """
+        from . import notebooks
+
+        return notebooks.open_notebook(self.workspace, self.run(run_id), write)
 
     def metric_history(self, run_id: str, query: MetricQuery) -> MetricHistory:
         """Return the values of one metric in order of step and time; empty where none is logged (yet).

@@ -87,6 +87,19 @@ class RunDetail(RunSummary):
     error: str = Field(description="Why it failed, `<exception>: <message>`; empty: it did not, or it is unknown.")
 
 
+class RunNotebook(Model):
+    """A file with the notebook of a run, byte for byte as it was."""
+
+    notebook: str = Field(description="The notebook, a workspace path.")
+    path: str = Field(description="File that holds it as it was: the notebook itself, or a copy beside it.")
+    version: str = Field(description="Version of the notebook; empty: it comes from the run's snapshot.")
+    copied: bool = Field(description="The notebook has changed since; `path` is a copy.")
+    as_executed: bool | None = Field(
+        description="Whether its cells are those that the run executed: a notebook may have been changed on the screen "
+        "and not saved. Null: the cells were not recorded, or a step ran its own copy."
+    )
+
+
 class MetricPoint(Model):
     """One logged value."""
 

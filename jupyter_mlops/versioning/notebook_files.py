@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,12 +110,21 @@ def check_writable(file: Path) -> None:
 
 def copy_file(file: Path, at: float) -> Path:
     """Return a free name beside a notebook for its state of the time ``at`` (shown as local time)."""
-    base = f"{file.stem} ({time.strftime('%Y-%m-%d %H.%M.%S', time.localtime(at))})"
-    for number in range(1, 1000):
-        found = file.with_name(f"{base}{f' {number}' if number > 1 else ''}{file.suffix}")
+    for found in _copy_names(file, at):
         if not found.exists():
             return found
     raise NotFoundError(_("There is no free name for a copy of {name}.").format(name=file.name))
+
+
+def copies(file: Path, at: float) -> list[Path]:
+    """Return the copies of a notebook's state of the time ``at`` that are there."""
+    return list(itertools.takewhile(Path.is_file, _copy_names(file, at)))
+
+
+def _copy_names(file: Path, at: float) -> Iterator[Path]:
+    base = f"{file.stem} ({time.strftime('%Y-%m-%d %H.%M.%S', time.localtime(at))})"
+    for number in range(1, 1000):
+        yield file.with_name(f"{base}{f' {number}' if number > 1 else ''}{file.suffix}")
 
 
 def as_saved(content: dict[str, Any]) -> bytes:

@@ -159,6 +159,12 @@ class NotebookHistory:
         """
         return self._store.find(files.notebook_path(self.workspace, path)[0], version).version
 
+    def after(self, path: str, version: str, most: int) -> list[NotebookVersion]:
+        """Return the versions of a notebook that were kept after one, oldest first, ``most`` of them."""
+        stored, _file = files.notebook_path(self.workspace, path)
+        later = [ref for ref in self._store.refs(stored) if ref[0] > version][:most]
+        return [record.version for record in self._store.records(later)]
+
     def content(self, path: str, version: str) -> bytes:
         """Return the notebook as it was in a version. Raises :class:`NotFoundError` where there is none."""
         found = self.version(path, version)
@@ -258,6 +264,22 @@ class NotebookHistory:
         target = files.copy_file(file, wanted.created_at)
         write(target, self._repository.blob(wanted.digest))
         return CopiedNotebook(path=target.relative_to(self.workspace.root).as_posix())
+
+    def file_with(self, path: str, content: bytes, at: float, write: files.Write | None = None) -> tuple[str, bool]:
+        """Return a file with these bytes, and whether it is a copy: the notebook, where it is as it was then, else one
+        beside it that is named after the time ``at``. A copy that is there already is returned again.
+
+        Raises :class:`ReadOnlyError` where the folder can't be written.
+        """
+        stored, file = files.notebook_path(self.workspace, path)
+        if file.is_file() and file.read_bytes() == content:
+            return stored, False
+        for made in files.copies(file, at):
+            if made.read_bytes() == content:
+                return made.relative_to(self.workspace.root).as_posix(), True
+        target = files.copy_file(file, at)
+        (write or files.write_notebook)(target, content)
+        return target.relative_to(self.workspace.root).as_posix(), True
 
     # ----------------------------------------------------------------------------------------------------------
 

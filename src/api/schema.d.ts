@@ -126,6 +126,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/tracking/runs/{run_id}/notebook": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A file with the run's notebook byte for byte as it was; a copy is written where the notebook has changed. */
+        post: operations["open_run_notebook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/tracking/runs/{run_id}/metrics": {
         parameters: {
             query?: never;
@@ -2144,6 +2161,19 @@ export interface components {
             /** @description Why it failed, `<exception>: <message>`; empty: it did not, or it is unknown. */
             error: string;
         };
+        /** @description A file with the notebook of a run, byte for byte as it was. */
+        RunNotebook: {
+            /** @description The notebook, a workspace path. */
+            notebook: string;
+            /** @description File that holds it as it was: the notebook itself, or a copy beside it. */
+            path: string;
+            /** @description Version of the notebook; empty: it comes from the run's snapshot. */
+            version: string;
+            /** @description The notebook has changed since; `path` is a copy. */
+            copied: boolean;
+            /** @description Whether its cells are those that the run executed: a notebook may have been changed on the screen and not saved. Null: the cells were not recorded, or a step ran its own copy. */
+            as_executed: boolean | null;
+        };
         /** @description One page of runs. */
         RunPage: {
             items: components["schemas"]["RunSummary"][];
@@ -2979,6 +3009,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    open_run_notebook: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A file with the notebook of a run, byte for byte as it was. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunNotebook"];
+                };
             };
             400: components["responses"]["Problem400"];
             403: components["responses"]["Problem403"];

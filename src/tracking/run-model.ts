@@ -6,7 +6,7 @@ import type { IChange } from '../events/tokens';
 import { ReproductionModel } from '../provenance/reproduction-model';
 import { WorkspaceQuery } from '../workspace/query';
 import type { IWorkspace } from '../workspace/tokens';
-import type { Artifact, MetricHistory, RunDetail } from './types';
+import type { Artifact, MetricHistory, RunDetail, RunNotebook } from './types';
 
 /** The points that a curve is drawn from; the server thins evenly above. */
 const CURVE_POINTS = 2000;
@@ -83,6 +83,13 @@ export class RunModel implements IDisposable {
       { path: { run_id: this.id }, query: { path } }
     );
     return list.items;
+  }
+
+  /** A file with the run's notebook, byte for byte as it was. */
+  notebook(): Promise<RunNotebook> {
+    return this.workspace.client.post('/tracking/runs/{run_id}/notebook', {
+      path: { run_id: this.id }
+    });
   }
 
   /** Put the run in the trash. */

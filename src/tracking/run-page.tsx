@@ -187,6 +187,23 @@ function Origin(props: { model: RunModel; run: RunDetail }): JSX.Element {
   const go = (command: string, args: Record<string, string>) => () => {
     void commands.execute(command, { ...args, workspace });
   };
+  const openAsItWas = () =>
+    attempt(trans, async () => {
+      const { path, copied, as_executed: asExecuted } = await model.notebook();
+      await commands.execute(CommandIDs.openPath, { path, workspace });
+      if (asExecuted === false) {
+        Notification.warning(
+          trans.__(
+            'The notebook was not saved as it ran. "Restore…" has its cells as they were executed.'
+          ),
+          { autoClose: 10_000 }
+        );
+      } else if (!copied) {
+        Notification.info(trans.__('The notebook is as it was then.'), {
+          autoClose: 5000
+        });
+      }
+    });
   return (
     <Section title={trans.__('Origin')}>
       <Facts
@@ -194,9 +211,19 @@ function Origin(props: { model: RunModel; run: RunDetail }): JSX.Element {
           [
             trans.__('Notebook'),
             run.notebook && (
-              <Link onClick={go(CommandIDs.openPath, { path: run.notebook })}>
-                {run.notebook}
-              </Link>
+              <>
+                <Link onClick={go(CommandIDs.openPath, { path: run.notebook })}>
+                  {run.notebook}
+                </Link>
+                <Link
+                  title={trans.__(
+                    'Open the notebook byte for byte as it was when the run started'
+                  )}
+                  onClick={() => void openAsItWas()}
+                >
+                  {trans.__('as it was')}
+                </Link>
+              </>
             )
           ],
           [

@@ -6,3 +6,4 @@ export type RunPage = Schemas['RunPage'];
 export type Experiment = Schemas['Experiment'];
 export type Artifact = Schemas['Artifact'];
 export type MetricHistory = Schemas['MetricHistory'];
+export type RunNotebook = Schemas['RunNotebook'];

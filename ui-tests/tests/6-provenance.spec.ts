@@ -56,8 +56,9 @@ test('from an output to its data, from a cell to its run, and back; verified and
   await lab.screenshots('provenance-feeds');
   await feeds.getByRole('button', { name: 'run mean of points' }).click();
 
-  // The run leads to the very cell.
+  // The run leads to its notebook as it was, and to the very cell.
   const run = lab.front.getByRole('article', { name: 'Run mean of points' });
+  await expect(run.getByRole('button', { name: 'as it was' })).toBeVisible();
   await run
     .getByRole('list', { name: 'Cells in which it was made' })
     .getByRole('button', { name: 'Track the mean' })
@@ -77,7 +78,7 @@ test('from an output to its data, from a cell to its run, and back; verified and
   await expect(run).toContainText('Equal: the same results again', {
     timeout: 120_000
   });
-  await run.getByText('4 cells').click();
+  await run.getByText('3 cells').click();
   await lab.screenshots('provenance-run');
   await lab.leftWidth(890);
   await lab.screenshots('provenance-run-320');

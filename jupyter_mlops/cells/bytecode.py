@@ -27,6 +27,8 @@ class CodeNames:
     opaque: bool
     #: It may set, or ask for, the state of a random generator.
     seeds: bool
+    #: Dotted names, of globals first, whose attributes or items it sets or deletes.
+    stores: frozenset[str]
 
 
 @lru_cache(maxsize=8192)
@@ -34,17 +36,50 @@ def names_of(code: types.CodeType) -> CodeNames:
     """Return the globals that code, and the code within it, uses. What it reads it may also change."""
     reads: set[str] = set()
     writes: set[str] = set()
+    stores: set[str] = set()
     seeds = False
     for part in _with_inner(code):
         seeds |= not GENERATOR_WORDS.isdisjoint(part.co_names)
-        for instruction in dis.get_instructions(part):
+        instructions = list(dis.get_instructions(part))
+        stores.update(_stores(instructions))
+        for instruction in instructions:
             if instruction.opname in _LOADS:
                 reads.add(instruction.argval)
             elif instruction.opname in _STORES:
                 writes.add(instruction.argval)
     opaque = not reads.isdisjoint(OPAQUE_NAMES)
     # A builtin's name stays among the reads: the notebook may bind it.
-    return CodeNames(Names(reads, writes, reads - _BUILTINS), opaque, seeds)
+    if not reads.isdisjoint(("setattr", "delattr")):
+        stores |= reads - _BUILTINS
+    return CodeNames(Names(reads, writes, reads - _BUILTINS), opaque, seeds, frozenset(stores))
+
+
+def _stores(instructions: list[dis.Instruction]) -> Iterator[str]:
+    for index, instruction in enumerate(instructions):
+        if instruction.opname in ("STORE_ATTR", "DELETE_ATTR"):
+            place = index - 1
+        elif instruction.opname in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+            place = _before_one(instructions, index - 1)
+        else:
+            continue
+        parts: list[str] = []
+        while place > 0 and instructions[place].opname == "LOAD_ATTR":
+            parts.append(instructions[place].argval)
+            place -= 1
+        if place >= 0 and instructions[place].opname in _LOADS:
+            yield ".".join(reversed([*parts, instructions[place].argval]))
+
+
+def _before_one(instructions: list[dis.Instruction], index: int) -> int:
+    """Return the place before the instructions, up to ``index``, that put one value on the stack."""
+    values = 0
+    while index >= 0:
+        instruction = instructions[index]
+        values += dis.stack_effect(instruction.opcode, instruction.arg, jump=False)
+        index -= 1
+        if values >= 1:
+            break
+    return index
 
 
 def _with_inner(code: types.CodeType) -> Iterator[types.CodeType]:

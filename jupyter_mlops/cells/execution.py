@@ -125,7 +125,7 @@ class Running:
         record["network"], record["programs"] = list(doings.network), list(doings.programs)
         record["background"] = doings.background
         record["opaque"] = list(code.opaque) + sorted(code.reads & _HISTORY)
-        record["calls"], record["effects"] = self._library_calls(code), [*code.effects, *self._patches(code)]
+        record["calls"], record["effects"] = self._library_calls(code), [*code.effects, *self._patches(code, before)]
         record["workbench"] = sorted(name for name in before.reads if _is_workbench(namespace.get(name)))
         record["runs_open"] = _active_runs()
         record["module_files"] = self._relative({str(local[name]): name for name in record["modules"]})
@@ -241,10 +241,11 @@ class Running:
                 found.append(".".join(part for part in (root.__module__, root.__qualname__, rest) if part))
         return found
 
-    def _patches(self, code: CellCode) -> list[str]:
+    def _patches(self, code: CellCode, before: Before) -> list[str]:
         """Return what of modules, and of libraries' classes, the cell sets: no variable shows that they are changed."""
+        reached = [self._variables.reached[name].stores for name in before.reads if name in self._variables.reached]
         found = []
-        for place in stores(code.tree):
+        for place in dict.fromkeys([*stores(code.tree), *sorted(set[str]().union(*reached))]):
             first, _dot, rest = place.partition(".")
             root = self._variables.namespace.get(first)
             if isinstance(root, types.ModuleType):

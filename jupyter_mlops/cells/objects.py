@@ -69,6 +69,8 @@ class Reached:
     opaque: bool = False
     #: A function on the way may set the state of a global random generator.
     seeds: bool = False
+    #: Dotted names, of the notebook's first, whose attributes or items functions on the way set or delete.
+    stores: set[str] = field(default_factory=set)
     #: Names of the user's own modules on the way.
     modules: set[str] = field(default_factory=set)
     #: Bytes in buffers: arrays, strings, tensors.
@@ -166,6 +168,7 @@ class _Walk:
             names = names_of(value.__code__)
             self.found.seeds |= names.seeds
             if ours:
+                self.found.stores |= names.stores
                 self.found.uses.add(names.names)
                 self.found.opaque |= names.opaque
         elif value.__closure__ is None and not value.__dict__:

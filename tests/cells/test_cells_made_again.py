@@ -71,6 +71,14 @@ def test_what_is_changed_of_libraries_is_changed_again(patch: str) -> None:
     assert actions([patch, "x = 1"])[0] == "replay"
 
 
+def test_a_function_that_changes_a_library_is_called_again() -> None:
+    define = "import colorsys as c\ndef patch(n):\n    c.MINE = n\ndef note(n):\n    c.__dict__['X' + str(n)] = n"
+    assert actions([define, "patch(1)", "note(1)", "x = 1"])[1:] == ["replay", "replay", "take"]
+    # One that only uses it, and changes what is its own, is not
+    use = "import colorsys as c\ndef colours(d):\n    d['a'] = c.hls_to_rgb(0, 0, 0)\n    return d"
+    assert actions([use, "x = colours({})", "y = x"]) == ["take", "take", "take"]
+
+
 def test_what_is_changed_of_the_notebooks_own_is_not() -> None:
     own = "class Mine: pass\nMine.x = [1]\nsetattr(Mine, 'y', 2)\nd = {}\nd['a'] = 1\nm = Mine()\nm.z = d\ndel d['a']"
     assert actions([own, "n = m.z"]) == ["take", "take"]

@@ -198,7 +198,7 @@ function RestoreForm(props: {
     setInto(value);
   };
   return (
-    <div className="jp-mlops-Form">
+    <div className="jp-mlops-Reproduce">
       <p>
         {trans.__(
           'The files as they were when the run started, its cells in the order in which they ran, and its environment. Your branch and your files stay as they are.'
@@ -257,7 +257,7 @@ function VerifyForm(props: {
     setPresent(value);
   };
   return (
-    <div className="jp-mlops-Form">
+    <div className="jp-mlops-Reproduce">
       <p>
         {trans.__(
           'Runs the cells of the run again, in a folder of their own, and compares what they make. What they log or register stays there.'

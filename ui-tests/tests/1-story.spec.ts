@@ -114,5 +114,15 @@ test('from a pipeline run to a prediction', async ({ page }) => {
     ).toBeVisible();
   });
 
+  await test.step('the endpoint leads to the cell that made its model', async () => {
+    await lab.front
+      .getByRole('list', { name: 'Cells in which it was made' })
+      .getByRole('button', { name: 'Fit the forest' })
+      .click();
+    await expect(
+      page.locator('.jp-NotebookPanel:visible .jp-mlops-mod-found')
+    ).toContainText('RandomForestClassifier');
+  });
+
   expect(errors).toEqual([]);
 });

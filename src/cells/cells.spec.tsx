@@ -1,8 +1,10 @@
 import { cleanup, fireEvent, screen, waitFor } from '@testing-library/react';
 import { Signal } from '@lumino/signaling';
+import { Widget } from '@lumino/widgets';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { FakeServer, problem, readyKit, type IKit } from '../testing/kit';
 import { noTranslation } from '../i18n';
+import { Bar } from './bar';
 import { Gutter } from './gutter';
 import { markOf, SHAPES } from './mark';
 import type { ICell, INotebookView } from './notebook-view';
@@ -169,8 +171,10 @@ describe('how cells stand', () => {
     await vi.advanceTimersByTimeAsync(700);
     expect(asked()).toBe(2);
     view.ran.emit();
-    view.edited.emit(); // the output of what ran
-    await vi.advanceTimersByTimeAsync(700);
+    for (let n = 0; n < 20_000; n++) {
+      view.edited.emit(); // the output of what runs
+    }
+    await vi.advanceTimersByTimeAsync(200);
     expect(asked()).toBe(3);
   });
 
@@ -307,6 +311,42 @@ describe('running what is stale', () => {
     orders = [['c2'], ['c9']];
     expect(await runner.run(['c1', 'c2'], 'c2')).toBe('done');
     expect(view.runs).toEqual(['c1', 'c2']);
+  });
+});
+
+describe('the bar above the notebook', () => {
+  it('says what runs, and what then, and cancels', async () => {
+    vi.stubGlobal(
+      'ResizeObserver',
+      class {
+        observe() {}
+        disconnect() {}
+      }
+    );
+    const kit = await readyKitWithServer();
+    const view = new FakeNotebook();
+    let cancelled = 0;
+    view.outcome = () => new Promise(() => undefined);
+    const runner = new Runner(view, { ask: async () => standings() });
+    const bar = new Bar({
+      services: kit,
+      runner,
+      slice: new SliceModel(new StandingsModel(kit, view)),
+      onCancel: () => (cancelled += 1),
+      onCopy: () => undefined,
+      onTest: () => undefined,
+      onClose: () => undefined
+    });
+    Widget.attach(bar, document.body);
+    expect(bar.isHidden).toBe(true);
+    void runner.run(['c1', 'c3', 'c2']);
+    expect(bar.isHidden).toBe(false);
+    const said = await screen.findByText('Running cell 1 (1 of 3)');
+    expect(said.parentElement?.textContent).toContain('then 3, 2');
+    fireEvent.click(screen.getByRole('button', { name: 'Cancel' }));
+    expect(cancelled).toBe(1);
+    bar.dispose();
+    vi.unstubAllGlobals();
   });
 });
 

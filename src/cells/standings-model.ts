@@ -109,6 +109,7 @@ export class StandingsModel implements IDisposable {
     signal?: AbortSignal
   ): Promise<CellStandings | null> {
     clearTimeout(this._timer);
+    this._sure = false;
     const turn = ++this._turn;
     const { workspace, view } = this;
     const { kernel } = view;
@@ -136,7 +137,7 @@ export class StandingsModel implements IDisposable {
   private onEdited(): void {
     // Whether a kernel is recorded changes with what runs.
     if (this.recorded) {
-      this.later(TYPING_MS, () => this._asked !== signature(this.view.cells()));
+      this.later(TYPING_MS, false);
     }
   }
 
@@ -150,18 +151,20 @@ export class StandingsModel implements IDisposable {
     this.later(RESTART_MS);
   }
 
-  private later(wait: number, needed = () => true): void {
+  /** Ask after a while; not `sure`: only if the sources are others than those asked about. */
+  private later(wait: number, sure = true): void {
+    if (this._sure && !sure) {
+      return; // output that goes on and on must not put off what is due
+    }
+    this._sure ||= sure;
     clearTimeout(this._timer);
-    // What was asked for since the last answer is still to be asked.
-    const pending = this._pending;
-    this._pending = () => pending?.() || needed();
     this._timer = setTimeout(() => {
       this._waiting = !this.view.isVisible;
       if (this._waiting || this._disposed) {
         return;
       }
-      const due = this._pending?.();
-      this._pending = undefined;
+      const due = this._sure || this._asked !== signature(this.view.cells());
+      this._sure = false;
       if (due) {
         this._asking?.abort();
         this._asking = new AbortController();
@@ -187,8 +190,8 @@ export class StandingsModel implements IDisposable {
   private _asking: AbortController | undefined;
   private _changed = new Signal<this, void>(this);
   private _disposed = false;
-  private _pending: (() => boolean) | undefined;
   private _standings: CellStandings | null = null;
+  private _sure = false;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _turn = 0;
   private _waiting = false;

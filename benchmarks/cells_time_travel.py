@@ -26,7 +26,7 @@ KISHU = ROOT / "kishu" / "bin" / "python"
 SET_UP = "import numpy as np, pandas as pd\nt = 1\ndf = pd.DataFrame({'a': range(10)})"
 LARGE = "big = pd.DataFrame(np.zeros((1_000_000, 119)))"  # 0.95 GB: SQLite, in which Kishu keeps, takes no more
 SMALL = "k = t + {n}\nm = df.a + k"
-MODULE = "__import__('jupyter_mlops.timetravel.kernel', fromlist=['_'])"
+MODULE = "__import__('jupyter_mlops.cells.timetravel.kernel', fromlist=['_'])"
 #: Rows of 8 bytes in a column of the frame that differs.
 SIZES = {"1 value": 1, "100 MB": 12_500_000, "0.95 GB": 119_000_000}
 

@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "history": ("jupyter_mlops.versioning.commands", "history", _("List and bring back versions of notebooks.")),
     "cells": ("jupyter_mlops.cells.commands", "cells", _("Show what is recorded of the executions of cells.")),
     "states": (
-        "jupyter_mlops.timetravel.commands",
+        "jupyter_mlops.cells.timetravel.commands",
         "states",
         _("List the states of a notebook's variables."),
     ),

@@ -19,7 +19,7 @@ from ..errors import MlopsError
 from ..workspace import Workspace
 
 RECORDER = "jupyter_mlops.cells.recorder"
-TIME_TRAVEL = "jupyter_mlops.timetravel.kernel"
+TIME_TRAVEL = "jupyter_mlops.cells.timetravel.kernel"
 
 
 class RecordedKernels:

@@ -14,7 +14,7 @@ def load(shell: InteractiveShell) -> None:
     (``%load_ext jupyter_mlops``)
     """
     from ..cells.recorder import start_recording
-    from ..timetravel.kernel import start_time_travel
+    from ..cells.timetravel.kernel import start_time_travel
     from .cells import CellMagics
     from .kernel import set_up_kernel
     from .magics import MlopsMagics

@@ -14,9 +14,9 @@ from .. import context
 from ..cells.recorder import active
 from ..cells.service import CellService
 from ..cells.table import Row, execution_rows, in_columns
+from ..cells.timetravel.kernel import active as active_travel
 from ..errors import MlopsError
 from ..i18n import gettext as _
-from ..timetravel.kernel import active as active_travel
 from ..workspace import Workspace
 from .overview import Message
 

@@ -9,10 +9,10 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
+from ..cells.timetravel.kernel import required
+from ..cells.timetravel.travel import Plan
+from ..cells.timetravel.words import journey
 from ..errors import MlopsError
-from ..timetravel.kernel import required
-from ..timetravel.travel import Plan
-from ..timetravel.words import journey
 from .overview import Message
 
 

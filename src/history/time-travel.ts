@@ -9,11 +9,11 @@ import type { RecordedExecution } from './types';
 
 /** Names that are said; the rest is counted. */
 const SAID = 6;
-const MODULE = 'jupyter_mlops.timetravel.kernel';
+const MODULE = 'jupyter_mlops.cells.timetravel.kernel';
 
 export type TravelAction = 'goto' | 'undo' | 'redo';
 
-/** What a jump changes, or has changed: the answer of `timetravel/kernel.py`. */
+/** What a jump changes, or has changed: the answer of `cells/timetravel/kernel.py`. */
 export interface IJump {
   readonly label: string;
   readonly title: string;

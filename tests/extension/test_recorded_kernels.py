@@ -61,7 +61,8 @@ async def test_a_kernel_without_this_package_starts(
     jp_fetch: Any, jp_serverapp: Any, project: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     switch_on(project)
-    monkeypatch.setattr(recorded_kernels, "RECORDER", "a_package_that_is_not_installed.recorder")
+    for name in ("RECORDER", "TIME_TRAVEL"):
+        monkeypatch.setattr(recorded_kernels, name, "a_package_that_is_not_installed.recorder")
     assert await run_a_cell(jp_fetch, jp_serverapp, project) == "ok"
     assert [each for file in journal_folder(project).glob("*") for each in read(file).records] == []
 
@@ -112,7 +113,8 @@ async def test_which_kernels_are_started_with_the_recorder(
         assert await started.start(path=path, kernel_id=None, env={"A": "b"}) == "id"
         arguments = kernels.options.get("extra_arguments", [])
         wanted = recorded and path not in (None, "elsewhere")
-        assert arguments == (["--IPKernelApp.extra_extensions=jupyter_mlops.cells.recorder"] if wanted else [])
+        loaded = ["jupyter_mlops.cells.recorder", "jupyter_mlops.cells.timetravel.kernel"] if wanted else []
+        assert arguments == [f"--IPKernelApp.extra_extensions={each}" for each in loaded]
         assert (kernels.options["path"], kernels.options["env"]) == (path, {"A": "b"})
 
 

@@ -11,17 +11,17 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Set
 from typing import Any
 
-from ..cells.blobs import BlobStore
-from ..cells.digests import UndigestibleError, digest_of
-from ..cells.execution import Observer
-from ..cells.generators import generator_states, set_generator
-from ..cells.policy import Now, why_not_again
-from ..cells.record import ABSENT, Execution
-from ..cells.values import NotRestoredError, restore
-from ..environment import environment_hash
-from ..errors import MlopsError
-from ..i18n import gettext as _
-from ..workspace import Workspace
+from ...environment import environment_hash
+from ...errors import MlopsError
+from ...i18n import gettext as _
+from ...workspace import Workspace
+from ..blobs import BlobStore
+from ..digests import UndigestibleError, digest_of
+from ..execution import Observer
+from ..generators import generator_states, set_generator
+from ..policy import Now, why_not_again
+from ..record import ABSENT, Execution
+from ..values import NotRestoredError, restore
 from .states import Kept, Pair, State, States
 
 #: Cells that are run again for one jump, at most.

@@ -1,6 +1,6 @@
 """Time travel in an IPython kernel: what the magics and the History panel call.
 
-``jupyter_mlops.timetravel.kernel`` is an IPython extension; ``%load_ext jupyter_mlops`` loads it too.
+``jupyter_mlops.cells.timetravel.kernel`` is an IPython extension; ``%load_ext jupyter_mlops`` loads it too.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .. import context
-from ..cells.branches import START
-from ..cells.record import Execution
-from ..cells.recorder import Recorder, start_recording
-from ..cells.recorder import active as active_recorder
-from ..errors import MlopsError
-from ..i18n import gettext as _
-from ..journal import read
+from ... import context
+from ...errors import MlopsError
+from ...i18n import gettext as _
+from ...journal import read
+from ..branches import START
+from ..record import Execution
+from ..recorder import Recorder, start_recording
+from ..recorder import active as active_recorder
 from .errors import TravelError
 from .states import State, load_states
 from .travel import Plan, TimeTravel
@@ -144,7 +144,7 @@ class KernelTravel:
         if "~" in state.id or state.id.endswith(f":{START}"):
             return None
         if state.session != self.recorder.session:
-            from ..cells.service import CellService
+            from ..service import CellService
 
             try:
                 return CellService(self.recorder.workspace).record(state.id)
@@ -183,13 +183,13 @@ class KernelTravel:
                     "%goto 3: as after In [3]; %goto -1: one execution back; %goto run:<id>: as that run left them."
                 ),
             )
-        from ..cells.service import CellService
+        from ..service import CellService
 
         record = CellService(self.recorder.workspace).record(wanted)
         return self._of_execution(record)
 
     def _of_run(self, run_id: str) -> State:
-        from ..cells.service import CellService
+        from ..service import CellService
 
         return self._of_execution(CellService(self.recorder.workspace).of_run(run_id)[-1])
 

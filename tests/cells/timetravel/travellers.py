@@ -6,11 +6,11 @@ from typing import Any
 
 from jupyter_mlops.cells.execution import Observer, Running
 from jupyter_mlops.cells.record import FORMAT, Execution
-from jupyter_mlops.timetravel.states import State
-from jupyter_mlops.timetravel.travel import TimeTravel
+from jupyter_mlops.cells.timetravel.states import State
+from jupyter_mlops.cells.timetravel.travel import TimeTravel
 from jupyter_mlops.workspace import Workspace
 
-from ..cells.sessions import bounded, picture
+from ..sessions import bounded, picture
 
 
 class Traveller:

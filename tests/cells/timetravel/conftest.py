@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import pytest
 from IPython.utils.capture import capture_output
 
+from jupyter_mlops.cells.timetravel.kernel import KernelTravel, start_time_travel
 from jupyter_mlops.magics.cells import CellMagics
 from jupyter_mlops.magics.slices import SliceMagics
 from jupyter_mlops.magics.time_travel import TimeTravelMagics
-from jupyter_mlops.timetravel.kernel import KernelTravel, start_time_travel
 
-from ..cells.conftest import RecordedShell, recorded
+from ..conftest import RecordedShell, recorded
 
 __all__ = ["recorded"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from ..schema import Model
+from ...schema import Model
 
 
 class StatesQuery(Model):

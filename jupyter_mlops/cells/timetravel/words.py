@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..cells.table import few
-from ..i18n import gettext as _
-from ..i18n import ngettext
+from ...i18n import gettext as _
+from ...i18n import ngettext
+from ..table import few
 from .travel import Plan
 
 

@@ -15,15 +15,15 @@ from jupyter_client.manager import KernelManager
 
 from jupyter_mlops.cells.live_sessions import LiveSession
 from jupyter_mlops.cells.session import journal_folder
-from jupyter_mlops.timetravel.commands import states
-from jupyter_mlops.timetravel.service import TimeTravelService
+from jupyter_mlops.cells.timetravel.commands import states
+from jupyter_mlops.cells.timetravel.service import TimeTravelService
 from jupyter_mlops.workspace import Workspace
 from tests.extension.conftest import Api, api, jp_server_config, project
 
 from .conftest import TravellingShell
 
 __all__ = ["api", "jp_server_config", "project"]
-_MODULE = "__import__('jupyter_mlops.timetravel.kernel', fromlist=['_'])"
+_MODULE = "__import__('jupyter_mlops.cells.timetravel.kernel', fromlist=['_'])"
 
 
 @pytest.fixture

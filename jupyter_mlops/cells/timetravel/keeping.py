@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..cells.blobs import BlobStore
-from ..cells.values import NotKeptError, keep
-from ..errors import MlopsError
-from ..i18n import gettext as _
-from ..journal import Journal
+from ...errors import MlopsError
+from ...i18n import gettext as _
+from ...journal import Journal
+from ..blobs import BlobStore
+from ..values import NotKeptError, keep
 from .states import Kept, States
 
 _logger = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..cells.branches import START
-from ..cells.checked import is_id
-from ..errors import NotFoundError
-from ..i18n import gettext as _
-from ..journal import read
-from ..workspace import Workspace
+from ...errors import NotFoundError
+from ...i18n import gettext as _
+from ...journal import read
+from ...workspace import Workspace
+from ..branches import START
+from ..checked import is_id
 
 #: A name and its token: what a variable was at one time.
 Pair = tuple[str, str]

@@ -1,17 +1,17 @@
 """The states that the variables of a workspace's sessions were in, as any process can see them.
 
-Going there is done in a kernel (``timetravel.kernel``): variables are nowhere else.
+Going there is done in a kernel (``cells.timetravel.kernel``): variables are nowhere else.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..cells.blobs import BlobStore
-from ..cells.service import CellService
-from ..errors import NotFoundError
-from ..i18n import gettext as _
-from ..workspace import Workspace
+from ...errors import NotFoundError
+from ...i18n import gettext as _
+from ...workspace import Workspace
+from ..blobs import BlobStore
+from ..service import CellService
 from .states import Pair, State, States, load_states, states_folder
 
 if TYPE_CHECKING:

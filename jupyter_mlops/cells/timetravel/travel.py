@@ -14,17 +14,17 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..cells.blobs import BlobStore
-from ..cells.branches import START
-from ..cells.execution import Observer
-from ..cells.generators import generator_states, set_generator
-from ..cells.record import Execution
-from ..cells.surroundings import GENERATORS
-from ..cells.values import bound_in
-from ..engine.cell_source import title
-from ..i18n import gettext as _
-from ..journal import Journal
-from ..workspace import Workspace
+from ...engine.cell_source import title
+from ...i18n import gettext as _
+from ...journal import Journal
+from ...workspace import Workspace
+from ..blobs import BlobStore
+from ..branches import START
+from ..execution import Observer
+from ..generators import generator_states, set_generator
+from ..record import Execution
+from ..surroundings import GENERATORS
+from ..values import bound_in
 from .errors import StateLostError, TravelError
 from .keeping import Job, Keeper, estimates
 from .remaking import LostError, RecordOf, Remaking, Runner

@@ -12,9 +12,9 @@ from jupyter_mlops.cells.chronicle import Chronicle
 from jupyter_mlops.cells.service import CellService
 from jupyter_mlops.cells.slicing import slice_of, target_of
 from jupyter_mlops.cells.staleness import stale
+from jupyter_mlops.cells.timetravel.errors import TravelError
+from jupyter_mlops.cells.timetravel.kernel import go, preview, required
 from jupyter_mlops.errors import NotFoundError
-from jupyter_mlops.timetravel.errors import TravelError
-from jupyter_mlops.timetravel.kernel import go, preview, required
 
 from .conftest import TravellingShell
 
@@ -332,7 +332,7 @@ def test_a_session_that_goes_on_from_another_ones_run(travelling: TravellingShel
 
 
 def test_states_come_back_from_the_journal(travelling: TravellingShell) -> None:
-    from jupyter_mlops.timetravel.states import load_states, states_path
+    from jupyter_mlops.cells.timetravel.states import load_states, states_path
 
     travelling.run("x = [1]\ny = x", "del y", "x.append(1)")
     travelling.say("%undo")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import MlopsError
-from ..i18n import gettext as _
+from ...errors import MlopsError
+from ...i18n import gettext as _
 
 
 class StateLostError(MlopsError):

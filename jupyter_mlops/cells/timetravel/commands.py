@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ..cells.table import Row, few, in_columns, when
-from ..i18n import gettext as _
-from ..terminal import show
-from ..workspace import Workspace
+from ...i18n import gettext as _
+from ...terminal import show
+from ...workspace import Workspace
+from ..table import Row, few, in_columns, when
 from .service import TimeTravelService
 from .types import VariableState, VariableStates
 

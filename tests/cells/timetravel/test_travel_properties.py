@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
-from jupyter_mlops.timetravel.errors import StateLostError
+from jupyter_mlops.cells.timetravel.errors import StateLostError
 
-from ..cells.programs import template
-from ..cells.sessions import EndlessError
-from ..cells.test_cache_properties import FIRST, fresh_workspace, guarded
+from ..programs import template
+from ..sessions import EndlessError
+from ..test_cache_properties import FIRST, fresh_workspace, guarded
 from .travellers import Traveller
 
 EXAMPLES = int(os.environ.get("MLOPS_TRAVEL_EXAMPLES", "60"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..extension.routing import Call, Routes
+from ...extension.routing import Call, Routes
 from .service import TimeTravelService
 from .types import StatesQuery, VariableStates
 

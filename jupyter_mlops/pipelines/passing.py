@@ -13,9 +13,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..cells.digests import UndigestibleError, digest_of
-from ..cells.value_errors import NotKeptError
-from ..cells.value_files import together
+from ..cells.api import NotKeptError, UndigestibleError, digest_of, together
 from ..context import current
 from ..engine.attempt import InputContent
 from ..errors import ConflictError, InvalidInputError

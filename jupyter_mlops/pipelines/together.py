@@ -24,14 +24,14 @@ class Together:
 
     def write(self, file: Path) -> None:
         """Write the group. Raises :class:`NotKeptError`."""
-        from ..cells.value_files import keep_together
+        from ..cells.api import keep_together
 
         self.names = keep_together(self.names, self.namespace, file)
 
     @staticmethod
     def read(file: Path) -> Together:
         """Read a group; its functions become functions of this process's notebook."""
-        from ..cells.value_files import read_group
+        from ..cells.api import read_group
 
         values = read_group(file, notebook_namespace())
         return Together(names=list(values), values=values)

@@ -155,14 +155,14 @@ def test_the_record_tells_more_than_the_code(workspace: Workspace) -> None:
 def test_what_can_not_be_kept_is_made_again_in_the_step_that_uses_it(workspace: Workspace) -> None:
     found = recorded(
         workspace,
-        code("data = [1, 2]", "step:load"),
+        code("data = [1, 2]\nalias = data", "step:load"),
         code("stream = (i for i in data)"),
         code("total = sum(stream)", "step:add"),
         code("print(total)", "step:show"),
     )
     add = found.steps[1]
-    # It reads the list, so that is taken first
-    assert list(add.replayed) == [1] and add.early == {"data"} and add.takes == {"data": "load"}
+    # It reads the list, so that is taken first, with the other name that it has
+    assert list(add.replayed) == [1] and add.early == {"data", "alias"} == set(add.takes)
     assert "stream is made again here by cell 2: it can't be handed on" in add.notes[-1]
 
 

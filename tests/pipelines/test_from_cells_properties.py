@@ -26,11 +26,20 @@ _checks = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=l
 _SEED = 7
 
 _IMPORTS, _BEGINNING = FIRST.split("\n", 1)
-#: Definitions stand alone in many notebooks: every step runs them for itself.
-_definitions = st.sampled_from(
-    ("def f(n=1):\n    b.append(n)\n    return b", "import math as m", "class g:\n    kept = []", "random.seed(3)")
+#: In many notebooks: definitions, which every step runs for itself; what can't be handed on, and its use.
+_frequent = st.sampled_from(
+    (
+        "g = (i for i in b)",
+        "h = list(g)",
+        "next(g)",
+        "a.append(len(b))",
+        "def f(n=1):\n    b.append(n)\n    return b",
+        "import math as m",
+        "class g:\n    kept = []",
+        "random.seed(3)",
+    )
 )
-notebooks = st.lists(st.one_of(guarded(), guarded(), guarded(), _definitions), min_size=3, max_size=9)
+notebooks = st.lists(st.one_of(guarded(), guarded(), guarded(), _frequent), min_size=3, max_size=9)
 cuts = st.sets(st.integers(1, 8), min_size=2, max_size=6)
 counts: collections.Counter[str] = collections.Counter()
 

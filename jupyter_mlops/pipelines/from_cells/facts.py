@@ -10,13 +10,21 @@ import builtins
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
-from ...cells.chronicle import files_written, regroup, touched
-from ...cells.names import Names
-from ...cells.policy import sets_up as library_sets_up
-from ...cells.record import ABSENT, Execution, Value
-from ...cells.slice_files import goes_on
-from ...cells.unrun import ATOMIC_TYPES, code_of, guess
-from ...cells.value_refusals import refusal_by_name
+from ...cells.api import (
+    ABSENT,
+    ATOMIC_TYPES,
+    Execution,
+    Names,
+    Value,
+    code_of,
+    files_written,
+    goes_on,
+    guess,
+    refusal_by_name,
+    regroup,
+    touched,
+)
+from ...cells.api import sets_up as library_sets_up
 from ...i18n import gettext as _
 from . import static
 from .notebook import Cell

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...cells.unrun import code_of
+from ...cells.api import code_of
 from ...engine.cell_source import title
 from ...engine.notebook_file import read_json
 from ...errors import InvalidInputError

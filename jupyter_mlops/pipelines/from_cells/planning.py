@@ -335,13 +335,14 @@ class _One:
         """Whether what runs again, and what is taken before and after it, fit together; else add what is missing."""
         before = len(self._again)
         touched = {name for index in self._again for name in self._facts[index].touches}
-        early = set(self._early)
-        for name in early:
-            early |= {each for each in self._survey.group(name, self._start) if each in self._takes}
-        for name in early & touched:  # it would be made other than it was when the cell ran
-            self._early.discard(name)
-            self._remake(name, self._start)
-        self._early = {name for name in early if name not in touched}
+        early = set[str]()
+        for name in sorted(self._early):
+            group = {each for each in self._survey.group(name, self._start) if each in self._takes} | {name}
+            if group.isdisjoint(touched):
+                early |= group  # what shares objects is taken at once
+            else:  # it would not be what it was when the cell ran
+                self._remake(name, self._start)
+        self._early = early
         for bad in list(self._bad):
             if bad in self._reopened:
                 continue

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...cells.entries import Entries, cache_folder
-from ...cells.record import Execution
+from ...cells.api import Entries, Execution, cache_folder, stale
 from ...cells.service import CellService
-from ...cells.staleness import stale
 from ...engine.cell_source import source_hash
 from ...i18n import gettext as _
 from ...i18n import ngettext

@@ -6,8 +6,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from ...cells.names import imported_by
-from ...cells.unrun import code_of
+from ...cells.api import code_of, imported_by
 from ...i18n import gettext as _
 
 #: What sets state of the process or of a library that no variable shows.

@@ -36,6 +36,7 @@ class CachePlanner:
         #: Cells before the present one, for the case that all have to run again.
         self._earlier: list[str] = []
         self._on: bool | None = None
+        self._taken = False
 
     def before(self, index: int, cell: Any, run: RunSilently) -> Skip | None:
         """Take a cell's results from the cache, or have what it reads put back."""
@@ -44,10 +45,21 @@ class CachePlanner:
             self._on = self._begin(run)
         if not self._on:
             return None
-        decision = self._decide(cell, run)
+        try:
+            decision = self._decide(cell, run)
+        except SilentCodeError as error:
+            self._on = False
+            if self._taken:  # what was taken lies in the store, and nobody would put it back
+                raise PlanBrokenError(
+                    _("The cell cache can't be asked any more, and cells above were taken from it: {error}").format(
+                        error=error
+                    )
+                ) from error
+            raise
         if decision["action"] == "start over":
             self._start_over(decision["why"], run)
         skip = self._outputs(decision) if decision["action"] == "take" else None
+        self._taken |= skip is not None
         self._earlier.append(source)
         _note(cell, _SAID[decision["action"]], decision["why"], decision["execution"])
         log.info("cell %s: %s%s", index, _SAID[decision["action"]], f" ({decision['why']})" if decision["why"] else "")

@@ -15,6 +15,7 @@ from papermill.exceptions import PapermillExecutionError
 from jupyter_mlops.cells.entries import cache_folder
 from jupyter_mlops.cells.planner import CachePlanner
 from jupyter_mlops.cells.session import journal_folder
+from jupyter_mlops.engine.planning import PlanBrokenError
 from jupyter_mlops.journal import read
 from jupyter_mlops.workspace import Workspace
 
@@ -243,3 +244,15 @@ def test_records_of_headless_notebooks_name_their_cells(here: Workspace) -> None
         records = [each for each in read(journal).records if each["kind"] == "execution"]
         # Each run's cells have ids of their own: those of the notebook that was run
         assert [(each["cell_id"], each["status"]) for each in records] == [(each["id"], status) for each in job.done]
+
+
+def test_a_cache_that_breaks_on_the_way_leaves_no_cell_without_its_variables(here: Workspace) -> None:
+    # Given a cell that breaks what the cache needs in the kernel
+    cells = ["a = 1", "import sys\nsys.modules['jupyter_mlops.cells.cache_kernel'] = None", "print(a)"]
+    job = Job(here, cells)
+    job.run()
+    # When nothing was taken, the cells run as if there were no cache
+    assert job.error == "" and job.text(2) == "1\n"
+    # When the first cell was, the third must not run without it
+    with pytest.raises(PlanBrokenError, match="can't be asked any more"):
+        job.run()

@@ -17,7 +17,7 @@ from ..graph import cycles
 from . import static
 from .facts import Survey
 from .notebook import Cell
-from .planning import Step, conflict
+from .steps import Step, conflict
 
 _MOST_STEPS = 5
 _CELLS_PER_STEP = 3

@@ -14,7 +14,7 @@ from ...i18n import gettext as _
 from ..together import output_name, random_output
 from .facts import Survey
 from .notebook import Cell, Notebook
-from .planning import Step
+from .steps import Step
 
 _WIDTH = 100
 _PARAMETERS = "parameters"

@@ -16,7 +16,8 @@ from ...workspace import Workspace
 from .cutting import cut, preparing
 from .facts import Survey
 from .notebook import Cell, Notebook
-from .planning import Step, plan
+from .planning import plan
+from .steps import Step
 
 
 @dataclass(slots=True)

@@ -16,8 +16,8 @@ from ..parameter_types import type_of
 from . import static
 from .notebook import read_notebook
 from .notebooks import about, inputs_of, notebook_of, outputs_of
-from .planning import Step
 from .proposing import Proposal, propose
+from .steps import Step
 from .types import CellsPipeline, CellsPipelineRequest, ProposedStep, StepCell, StepVariable
 
 __all__ = ["CellsPipelineService"]

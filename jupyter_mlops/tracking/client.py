@@ -33,6 +33,7 @@ def open_client(workspace: Workspace) -> MlflowClient:
 
         uri = workspace.tracking_uri
         reach.check(uri)
+        _fill_registry_of_stores()
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
@@ -48,6 +49,18 @@ def load_mlflow() -> None:
     keep_to_itself()
     with _importing:
         import mlflow  # noqa: F401
+
+
+def _fill_registry_of_stores() -> None:
+    """Let MLflow find out which kinds of model registries there are, one thread at a time.
+
+    It does so at the first use, and whoever comes while it is at it is told that there is no registry of our kind.
+    """
+    with _importing:
+        from mlflow.tracking._model_registry import utils
+
+        if (fill := getattr(utils, "_get_store_registry", None)) is not None:
+            fill()
 
 
 def keep_to_itself() -> None:

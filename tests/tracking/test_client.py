@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 
 from jupyter_mlops.workspace import Workspace
 
@@ -32,3 +33,33 @@ def test_threads_that_ask_for_mlflow_at_once_all_get_it(workspace: Workspace) ->
     )
     ran = subprocess.run([sys.executable, "-c", code, str(workspace.root)], capture_output=True, text=True, timeout=120)
     assert ran.stdout.strip().endswith("[0, 1, 2, 3]"), ran.stderr
+
+
+def test_threads_that_come_first_together_all_find_the_registry(workspace: Workspace) -> None:
+    program = textwrap.dedent(
+        """
+        import sys, threading, time
+        from concurrent.futures import ThreadPoolExecutor
+        from jupyter_mlops.tracking.client import load_mlflow, open_client
+        from jupyter_mlops.workspace import Workspace
+
+        workspace = Workspace(__import__("pathlib").Path(sys.argv[1]))
+        load_mlflow()
+        from mlflow.tracking._model_registry.registry import ModelRegistryStoreRegistry as Registry
+
+        fill = Registry.register_entrypoints
+        Registry.register_entrypoints = lambda self: (time.sleep(0.5), fill(self))  # others come meanwhile
+        begin = threading.Barrier(3)
+
+        def ask(_number):
+            begin.wait()
+            return len(open_client(workspace).search_registered_models())
+
+        with ThreadPoolExecutor(3) as pool:
+            print(list(pool.map(ask, range(3))))
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(workspace.root)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "[0, 0, 0]", done.stderr

@@ -22,14 +22,15 @@ _OWN_NAMESPACE = {"timeit", "memit"}
 #: Magics that bind and change nothing that a cell could read.
 _HARMLESS = frozenset(
     {
-        *("alias_magic", "colors", "config", "history", "load_ext", "lsmagic", "matplotlib", "mlops", "pdoc", "pinfo"),
-        *("pinfo2", "pprint", "precision", "psearch", "psource", "pwd", "quickref", "reload_ext", "who", "who_ls"),
-        *("goto", "undo", "redo", "pipeline_from_cells"),
-        *("whos", "history_cells", "slice", "stale", "html", "HTML", "markdown", "latex", "javascript", "js", "svg"),
+        *("history", "lsmagic", "matplotlib", "mlops", "pdoc", "pinfo", "pinfo2", "psearch", "psource", "pwd"),
+        *("quickref", "who", "who_ls", "goto", "undo", "redo", "whos", "history_cells", "slice", "stale"),
+        *("html", "HTML", "markdown", "latex", "javascript", "js", "svg"),
     }
 )
 _SHELL = {"system", "sx", "!", "sc", "bash", "sh", "script"}
 _PROCESS = {"cd", "env", "set_env", "pip", "conda", "mamba", "uv", "autoreload", "aimport", "pushd", "popd"}
+#: They set up the shell: which magics there are, how it shows what.
+_PROCESS |= {"load_ext", "reload_ext", "alias_magic", "config", "colors", "precision", "pprint"}
 _OPTIONS = re.compile(r"^(\s*-[-\w]+(\s*\d+)?)+\s+")
 _IN_SHELL = re.compile(r"\{([^{}]+)\}|(?<!\$)\$(\w+)")
 
@@ -122,7 +123,7 @@ class _CellFlow(Flow):
             self._code(_OPTIONS.sub("", f"{line} ").rstrip(), own=name in _OWN_NAMESPACE)
         elif name in _SHELL:
             self._shell(line)
-        elif name in _PROCESS:
+        elif name in _PROCESS or (name == "matplotlib" and line.strip() != "inline"):  # inline is what notebooks have
             self.effects.append(f"%{name}")
         elif name not in _HARMLESS:
             self.opaque.append(f"%{name}")

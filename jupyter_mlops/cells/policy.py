@@ -35,6 +35,8 @@ _SET_STATE = tuple(
         "pandas.api.extensions.register polars.Config polars.enable_string_cache sklearn.set_config "
         "warnings.warn_explicit warnings.simplefilter warnings.filterwarnings warnings.resetwarnings "
         "re.purge skimage.io.use_plugin skimage.io.reset_plugins matplotlib.colormaps. "
+        "matplotlib.use matplotlib.interactive matplotlib.pyplot.switch_backend matplotlib.pyplot.ion "
+        "matplotlib.pyplot.ioff "
     ).split()
 )
 

@@ -256,3 +256,16 @@ def test_a_cache_that_breaks_on_the_way_leaves_no_cell_without_its_variables(her
     # When the first cell was, the third must not run without it
     with pytest.raises(PlanBrokenError, match="can't be asked any more"):
         job.run()
+
+
+def test_what_sets_up_the_shell_is_done_again(here: Workspace) -> None:
+    (here.root / "shouting.py").write_text(
+        "def load_ipython_extension(shell):\n"
+        "    shell.register_magic_function(lambda line: print(line.upper()), magic_name='shout')\n"
+    )
+    cells = ["%load_ext shouting", "%precision 2", "x = 1", "%shout one\n2 / 3"]
+    job = Job(here, cells)
+    assert job.run() == ["ran"] * 4
+    # A later cell finds the magics and the way of showing that it would find had all run
+    assert job.run() == ["replayed", "replayed", "cached", "ran"]
+    assert job.error == "" and job.text(3) == "ONE\n0.67"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from jupyter_mlops.workspace import Workspace
 PREFIX = "gallery: "
 _PROBE = "__import__('gallery_probe').show(globals()"
 #: As papermill and nbclient are imported: papermill first, engines are found while it is imported.
+_TEMPLATE_TIMEOUT = 300.0
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,16}")
 _TEMPORARY = re.compile(r"ipykernel_\d+/\d+\.py")
 
@@ -54,6 +56,13 @@ class Runner:
         self._imports = list(imports)
         self._pool = Pool(folder, imports=[], templates=1, idle_minutes=600, log_file=folder / "warm.log")
         self._pool.start()
+        # All runs are to have the same kind of kernel: some imports draw from the global random generator.
+        self._pool.find([sys.executable], os.environ, self._imports)
+        end = time.monotonic() + _TEMPLATE_TIMEOUT
+        while not any(each["ready"] for each in self._pool.templates()):
+            if time.monotonic() > end:
+                raise TimeoutError("no warm kernels: see the log")
+            time.sleep(0.1)
 
     def close(self) -> None:
         """Let go of the kernels' template."""

@@ -143,7 +143,10 @@ class Tried:
     def _cached(self, cells: list[str], *, fresh: bool = False) -> Ran:
         if fresh:
             self._lay_out()
-        return self.runner.run(cells, self.where, limit=4 * self.limit + 20, cached=True)
+        ran = self.runner.run(cells, self.where, limit=4 * self.limit + 20, cached=True)
+        if "" in ran.actions[: ran.failed if ran.failed >= 0 else None]:
+            self.trial.incomplete.append("the cache was not asked")
+        return ran
 
     def _records(self) -> list[Execution]:
         """Return the records of the last session."""

@@ -92,15 +92,14 @@ def test_going_on_from_there_is_never_having_left(notebook: list[str], leave: fl
     aside = [each for each in aside if "open(" not in each]
     at = min(at, len(cells) - 1)
     with fresh_workspace() as workspace:
+        straight, session = Traveller(workspace), Traveller(workspace)
         try:
             random.seed(7)
-            straight = Traveller(workspace)
             expected = []
             for source in cells:
                 straight.run(source)
                 expected.append(straight.picture())
             random.seed(7)
-            session = Traveller(workspace)
             for source in cells[: at + 1]:
                 last = session.run(source)
             for source in aside:
@@ -120,6 +119,6 @@ def test_going_on_from_there_is_never_having_left(notebook: list[str], leave: fl
         except EndlessError:
             reject()
         finally:
-            straight.observer.watch.end()
+            session.observer.watch.end()
             straight.close()
             session.close()

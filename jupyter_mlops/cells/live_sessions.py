@@ -75,7 +75,7 @@ class LiveSession:
                 return
             self._offset = part.next
             for record in executions_in(part, self.session):
-                self._take(record)
+                self.take(record)
             self.ended = bool(part.records) and part.records[-1].get("kind") == "end"
 
     def _go_back(self, jump: Execution) -> None:
@@ -87,15 +87,16 @@ class LiveSession:
                 break
         self.past, self._last = Chronicle(), {}
         for each in on_branch(until):
-            self._take(each)
+            self.take(each)
 
-    def _take(self, record: Execution) -> None:
-        if record["restored"]:
+    def take(self, record: Execution) -> None:
+        """Take in the next execution, and let go of the one before it of its cell."""
+        if record.get("restored"):
             self._go_back(record)
             return
         place = len(self.past.records)
         self.past.add(record)
-        cell_id = record["cell_id"]
+        cell_id = record.get("cell_id", "")
         before = self._last.get(cell_id) if cell_id else place
         if before is not None:
             self.past.forget(before)

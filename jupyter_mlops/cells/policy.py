@@ -164,4 +164,6 @@ def _not_kept(entry: Entry, now: Now) -> str:
 def _may_set_state(call: str) -> bool:
     if call.startswith(_SET_STATE) or not call.startswith(HARMLESS_CALLS):
         return True
-    return any(part.startswith(("register", "unregister")) for part in call.split("."))
+    if call.startswith("networkx.set_"):  # attributes of a graph, which is a variable
+        return False
+    return any(part.startswith(("register", "unregister", "set_")) for part in call.split("."))

@@ -63,6 +63,7 @@ def test_what_is_shown_and_logged_is_set_again(sets: str) -> None:
         "import sys\nsys.modules['mine'] = sys",
         "import colorsys as c\ndef patch():\n    c.MINE = 2\npatch()",
         "import collections.abc\n@collections.abc.Sequence.register\nclass Mine: pass",
+        "import matplotlib\nmatplotlib.set_loglevel('warning')",
         "import locale\nold = locale.setlocale(locale.LC_ALL, None)",
     ],
 )

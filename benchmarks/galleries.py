@@ -77,7 +77,12 @@ def try_all(package: str, options: argparse.Namespace, end: float | None) -> Non
     random.Random(package).shuffle(chosen)
     if options.sample:
         chosen = chosen[: options.sample]
-    done = {each["notebook"] for each in sources.read_lines(options.results) if each["package"] == package}
+    done = {
+        each["notebook"]
+        for each in sources.read_lines(options.results)
+        if each["package"] == package
+        and not (each["excluded"] == "too long" and each.get("limit", 0) < options.seconds)  # it has more time now
+    }
     chosen = [each for each in chosen if (options.only in each.name if options.only else each.name not in done)]
     options.results.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mlops-galleries-") as folder:

@@ -46,6 +46,8 @@ class Trial:
     notebook: str
     #: Why it is left out: ``network``, ``too long``, ``missing: <module>``, ``fails: <error>``.
     excluded: str = ""
+    #: Seconds that a plain run might take.
+    limit: float = 0.0
     cells: int = 0
     #: Seconds of the plain run, and of the recorded one, in its cells; what the record itself counted for them.
     plain: float = 0.0
@@ -93,7 +95,7 @@ class Tried:
         self.slices = slices
         self.random = random.Random(example.name)
         self.folder = folder
-        self.trial = Trial(example.package, example.name)
+        self.trial = Trial(example.package, example.name, limit=limit)
         self._plain_again: dict[tuple[str, ...], list[Ran]] = {}
 
     def run(self) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def resume_pipeline_run(call: Call) -> PipelineRun:
 
 
 @routes.post(
-    "/cells/pipeline",
+    "/pipelines/from-cells",
     body=CellsPipelineRequest,
     returns=CellsPipeline,
     raises=(ConflictError, InvalidInputError, NotebookError, NotFoundError, PathError),

@@ -847,7 +847,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/cells/pipeline": {
+    "/pipelines/from-cells": {
         parameters: {
             query?: never;
             header?: never;

@@ -113,7 +113,7 @@ describe('the page', () => {
 
   beforeEach(() => {
     server = new FakeServer();
-    server.on('POST', '/cells/pipeline', ({ body }) =>
+    server.on('POST', '/pipelines/from-cells', ({ body }) =>
       proposal(body.write ? { written: ['n-pipeline/n.pipeline.yaml'] } : {})
     );
   });
@@ -166,7 +166,7 @@ describe('the page', () => {
 
   it('keeps what was proposed where a change is refused', async () => {
     const { model } = await open();
-    server.on('POST', '/cells/pipeline', () =>
+    server.on('POST', '/pipelines/from-cells', () =>
       problem(422, {
         code: 'invalid-input',
         title: "'1' can't be a step's name.",
@@ -194,7 +194,7 @@ describe('the page', () => {
   });
 
   it('asks before it replaces files', async () => {
-    server.on('POST', '/cells/pipeline', ({ body }) =>
+    server.on('POST', '/pipelines/from-cells', ({ body }) =>
       body.write && !body.overwrite
         ? problem(409, {
             code: 'conflict',

@@ -77,17 +77,20 @@ export class CellsPipelineModel implements IDisposable {
     this._request = request;
     this._changed.emit();
     try {
-      this._proposal = await this.workspace.client.post('/cells/pipeline', {
-        body: {
-          notebook: this.notebook,
-          steps: this._steps,
-          not_kept: [],
-          folder: this.folder,
-          write,
-          overwrite
-        },
-        signal: request.signal
-      });
+      this._proposal = await this.workspace.client.post(
+        '/pipelines/from-cells',
+        {
+          body: {
+            notebook: this.notebook,
+            steps: this._steps,
+            not_kept: [],
+            folder: this.folder,
+            write,
+            overwrite
+          },
+          signal: request.signal
+        }
+      );
       this._error = undefined;
     } catch (error) {
       if (isAbort(error)) {

@@ -16,7 +16,8 @@ interface IProps {
 export function StepCard(props: IProps): JSX.Element {
   const { model, step, index, last } = props;
   const trans = useTrans();
-  const own = ownCells(step);
+  // Cells that prepare go with what stands below them.
+  const own = ownCells(step).filter(cell => cell.role === 'own');
   return (
     <li className="jp-mlops-CellsPipeline-step">
       <section aria-label={trans.__('Step %1', step.name)}>
@@ -178,5 +179,5 @@ function roleText(cell: StepCell, trans: TranslationBundle): string {
     moved: trans.__('moved here')
   };
   const role = words[cell.role];
-  return cell.why ? `${role}: ${cell.why}` : role;
+  return cell.role === 'again' ? `${role}: ${cell.why}` : role;
 }

@@ -21,7 +21,7 @@ from tests.cells.test_cache_properties import FIRST, fresh_workspace, guarded
 from .steps_in_process import StepsRun, as_notebook, files
 
 #: More of them by hand:  MLOPS_CELL_EXAMPLES=2000 pytest tests/pipelines/test_from_cells_properties.py
-EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "100"))
 _checks = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 _SEED = 7
 

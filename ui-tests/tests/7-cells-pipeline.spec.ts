@@ -61,7 +61,9 @@ test('a pipeline is made from the cells of a notebook', async ({ page }) => {
     article.getByRole('region', { name: `Step ${name}`, exact: true });
   await expect(step('grow')).toContainText('rows, same');
   await expect(step('grow')).toContainText('runs again here');
-  await expect(step('grow')).toContainText("lock can't be handed on");
+  await expect(step('grow')).toContainText(
+    "lock is made again here by cell 5: it can't be handed on"
+  );
   await expect(article).toContainText('Left out: cells 8');
   await expect(article.getByText('No execution of its cells')).toBeVisible();
   await lab.screenshots('cells-pipeline');

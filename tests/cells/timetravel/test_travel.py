@@ -226,7 +226,7 @@ def test_a_store_that_is_too_small_or_full_breaks_no_cell(
     monkeypatch.setattr(keeper, "_max_bytes", 10**9)
     monkeypatch.setattr(keeper._blobs, "folder", small_disk / "blobs")
     monkeypatch.setattr(travelling.kernel.travel.blobs, "folder", small_disk / "blobs")
-    travelling.run("big = np.full(10**8 // 4, time.perf_counter())")
+    travelling.run("big = np.full(2_000_000, time.perf_counter())")
     travelling.settle()
     travelling.run("big = 2")
     said = travelling.say("%undo")
@@ -257,13 +257,13 @@ def test_an_interrupt_half_way_leaves_all_as_it_was(
 
 
 def test_the_next_cell_never_runs_beside_the_writing_of_what_it_changes(travelling: TravellingShell) -> None:
-    travelling.run("import numpy as np", "raw = bytearray(100_000_000)\nrows = np.arange(10)")
+    travelling.run("import numpy as np", "raw = bytearray(40_000_000)\nrows = np.arange(10)")
     # While it is written its memory is held: to change its size would fail.
     travelling.run("raw.extend(b'1')\nrows.resize(20, refcheck=False)")
     assert travelling.recorded.recorder.last is not None and travelling.recorded.recorder.last["status"] == "succeeded"
     assert travelling.kernel.travel.keeper.waited < 1
     travelling.say("%undo")
-    assert len(travelling.space["raw"]) in (100_000_000, 100_000_001)
+    assert len(travelling.space["raw"]) in (40_000_000, 40_000_001)
 
 
 def test_a_failure_of_its_own_breaks_no_cell(travelling: TravellingShell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -390,3 +390,25 @@ def test_the_record_of_the_workspace_is_used(workspace: Workspace) -> None:
     made = CellsPipelineService(workspace).make(CellsPipelineRequest(notebook="n.ipynb"))
     assert made.notes == []
     assert [(each.name, each.type) for each in made.steps[2].inputs] == [("a", "list"), ("b", "int")]
+
+
+def test_in_a_notebook(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    from IPython.core.error import UsageError
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    from jupyter_mlops.magics.pipelines import PipelineMagics
+
+    monkeypatch.chdir(workspace.root)
+    write_notebook(workspace.root / "n.ipynb", code("a = [1]", "step:one"), code("print(a)", "step:two"))
+    shell = InteractiveShell()
+    shell.register_magics(PipelineMagics)
+    with capture_output() as shown:
+        shell.run_line_magic("pipeline_from_cells", "n.ipynb")
+    assert "takes a from one" in shown.stdout
+    assert not Path("n-pipeline").exists()
+    with pytest.raises(UsageError, match="file of this notebook is not known"):
+        shell.run_line_magic("pipeline_from_cells", "")
+    with capture_output():
+        shell.run_line_magic("pipeline_from_cells", "n.ipynb --write --output made")
+    assert Path("made/two.ipynb").exists()

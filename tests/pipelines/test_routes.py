@@ -15,7 +15,7 @@ from jupyter_mlops.pipelines.service import PipelineService
 from jupyter_mlops.workspace import Workspace
 
 from .conftest import PATIENCE
-from .notebooks import write_notebook
+from .notebooks import code, write_notebook
 
 
 @pytest.fixture
@@ -84,3 +84,30 @@ async def test_a_pipeline_is_started_watched_and_read_over_http(served: Workspac
     status, problem, _headers = await call("POST", "/runs", {"path": "bad.pipeline.yaml"})
     assert status == 422
     assert problem["details"]["problems"][0]["line"] == 1
+
+
+async def test_a_pipeline_is_made_from_cells_over_http(served: Workspace, jp_fetch: Any) -> None:
+    write_notebook(served.root / "n.ipynb", code("a = [1]", "step:one"), code("print(a)", "step:two"))
+
+    async def make(**body: Any) -> tuple[int, Any]:
+        try:
+            reply = await jp_fetch(
+                "jupyter-mlops/api/pipelines/from-cells",
+                method="POST",
+                params={"workspace": "flüge 2013"},
+                body=json.dumps({"notebook": "n.ipynb", **body}),
+                headers={"Content-Type": "application/json"},
+            )
+        except HTTPClientError as error:
+            assert error.response is not None
+            reply = error.response
+        return reply.code, json.loads(reply.body)
+
+    status, proposed = await make()
+    assert (status, proposed["written"]) == (200, [])
+    assert [each["name"] for each in proposed["steps"][1]["inputs"]] == ["a"]
+    ids = [cell["id"] for step in proposed["steps"] for cell in step["cells"]]
+    status, refused = await make(steps=[{"name": "one", "cells": ids[::-1]}])
+    assert (status, refused["code"]) == (400, "invalid-input")
+    assert (await make(steps=[{"name": "all", "cells": ids}], write=True))[1]["written"][1] == "n-pipeline/all.ipynb"
+    assert (await make(write=True))[0] == 409

@@ -225,6 +225,7 @@ class Survey:
             found.reads |= unknown
         reads = (found.reads & self._bound) if not found.opaque else set(self._bound)
         atomic = static.shares_nothing(cell.source)
+        self._atomic -= found.writes - atomic
         changes = {name for name in found.changes & self._bound if name not in self._atomic}
         if found.opaque:
             changes = self._bound - self._atomic

@@ -73,17 +73,14 @@ def outputs_of(step: Step) -> list[str]:
 
 
 def _take(alias: str, names: Sequence[str], maybe: set[str]) -> str:
-    there = [name for name in names if name not in maybe]
-    lines = [f"import jupyter_mlops as {alias}\n"]
-    call = f"{', '.join(there)} = {alias}.inputs.variables({_texts(there)})"
-    if there and len(call) > _WIDTH and len(there) > 1:
-        texts = _wrapped(map(json_text, there))
-        call = f"(\n    {_wrapped(there)}\n) = {alias}.inputs.variables(\n    {texts}\n)"
-    if there:
-        lines.append(call)
-    if len(there) < len(names):
-        lines.append(f"{alias}.inputs.bind({_texts(name for name in names if name in maybe)})")
-    return "\n".join(lines)
+    head = f"import jupyter_mlops as {alias}\n\n"
+    if not maybe.isdisjoint(names):  # all in one call: what shares objects is read at once
+        return f"{head}{alias}.inputs.bind({_texts(names)})"
+    call = f"{', '.join(names)} = {alias}.inputs.variables({_texts(names)})"
+    if len(call) > _WIDTH and len(names) > 1:
+        texts = _wrapped(map(json_text, names))
+        call = f"(\n    {_wrapped(names)}\n) = {alias}.inputs.variables(\n    {texts}\n)"
+    return head + call
 
 
 def _hand_on(alias: str, step: Step) -> str:

@@ -36,7 +36,7 @@ class OneStep:
         for name in sorted(wanted):
             self._resolve(name, direct=True)
         self._random()
-        change = self._close()
+        change = self._guessed() or self._close()
         if change is not None:
             return change
         self._finish()
@@ -74,6 +74,23 @@ class OneStep:
             for each in group:
                 if not self._survey.refusal(each, self._start):
                     self._takes[each] = giver
+
+    def _guessed(self) -> Change | None:
+        """Join with the step from which variables come that may share objects with what can't be handed on.
+
+        Where the record does not tell which of them do, making some again and taking others may part them.
+        """
+        for name in sorted({*self._takes, *self._bad} - self._reopened):
+            group = self._survey.group(name, self._start)
+            refused = sorted(each for each in group if self._survey.refusal(each, self._start))
+            made = [index for each in group for index in self._history(each, self._start)]
+            made = [index for index in made if index not in self._all.prepares]
+            if len(group) > 1 and refused and made and not all(self._facts[index].recorded for index in made):
+                text = _("{name} can't be handed on, and may share objects with {others}: no record tells")
+                others = ", ".join(sorted(group - {refused[0]}))
+                first = min(self._all.step_at[index] for index in made)
+                return Change("join", first, self._number, (), text.format(name=refused[0], others=others))
+        return None
 
     def _prepare(self, name: str, before: int) -> None:
         for index in self._history(name, before):

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 import uuid
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from .. import context
@@ -71,6 +72,7 @@ class Recorder:
                 publisher.register_hook(self._displayed)
         atexit.register(self._ended)
         _active = self
+        self._begin_within()
 
     def stop(self) -> None:
         """Stop recording; what was recorded stays."""
@@ -160,7 +162,7 @@ class Recorder:
         """The execution that runs now; None between cells."""
         return self._running
 
-    def _before(self, info: ExecutionInfo) -> None:
+    def _before(self, info: ExecutionInfo | SimpleNamespace) -> None:
         self._depth += 1
         if self._depth > 1:  # a cell that runs cells (%run of a notebook), or another thread's
             if self._running is not None and threading.get_ident() != self._thread:
@@ -169,7 +171,18 @@ class Recorder:
         self._thread = threading.get_ident()
         self._running = self._try("before", lambda: self._begin(info))
 
-    def _begin(self, info: ExecutionInfo) -> Running:
+    def _begin_within(self) -> None:
+        """Record the notebook's cell that switches recording on, if it is the kernel's first and has bound nothing yet.
+
+        Often it imports what the whole notebook uses. Of any other cell the beginning is not known.
+        """
+        history = self.shell.history_manager
+        texts = list(history.input_hist_raw) if history is not None else []
+        cell_id = self._parent().get("metadata", {}).get("cellId")
+        if cell_id and len(texts) == 2 and "load_ext" in texts[1] and not self.observer.variables.visible():
+            self._before(SimpleNamespace(raw_cell=texts[1], cell_id=cell_id))
+
+    def _begin(self, info: ExecutionInfo | SimpleNamespace) -> Running:
         self._sequence += 1
         here = context.current(self.workspace)
         record: Execution = {
@@ -245,9 +258,13 @@ class Recorder:
         return message
 
     def _message(self) -> str:
+        return str(self._parent().get("header", {}).get("msg_id", ""))
+
+    def _parent(self) -> dict[str, Any]:
+        """Return the message that asked for the execution; empty outside a kernel."""
         kernel = getattr(self.shell, "kernel", None)
         parent = kernel.get_parent() if kernel is not None and hasattr(kernel, "get_parent") else None
-        return str((parent or {}).get("header", {}).get("msg_id", ""))
+        return parent or {}
 
     # -- its own failures ----------------------------------------------------------------------------------------
 

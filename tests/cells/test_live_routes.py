@@ -239,7 +239,7 @@ async def test_an_edit_of_cell_3_marks_5_and_9(
         assert not (await ask(api, kernel=kernel))["recorded"]
         # The first cell of a kernel is recorded from where it loads the extension on.
         load = {"id": "load", "source": "%load_ext jupyter_mlops\nimport json"}
-        await run_cell(client, **load)
+        await run_cell(client, load["id"], load["source"])
         for cell in cells(*NINE):
             await run_cell(client, cell["id"], cell["source"])
         found = await ask(api, kernel=kernel, cells=[load, *cells(*NINE)])

@@ -8,6 +8,8 @@ from . import live
 from .live_types import CellStandings, LiveSlice, SliceCheckState, SliceCopy, SliceQuestion, StandingQuestion
 from .origin_types import ExecutionOrigin, MadeInQuery, NotebookImpact, NotebookImpactQuery
 from .service import CellService
+from .timetravel.service import TimeTravelService
+from .timetravel.types import StatesQuery, VariableStates
 from .types import (
     CellImpact,
     ExecutionDetail,
@@ -111,3 +113,9 @@ def copy_live_slice(call: Call) -> SliceCopy:
 def check_live_slice(call: Call) -> SliceCheckState:
     """Run a slice alone and compare what it makes. Asked again, it waits for the result, some seconds at a time."""
     return live.check_slice_alone(call.workspace, call.body)
+
+
+@routes.get("/cells/states", query=StatesQuery, returns=VariableStates)
+def list_variable_states(call: Call) -> VariableStates:
+    """The states that a session's variables were in, oldest first."""
+    return TimeTravelService(call.workspace).states(notebook=call.query.notebook, session=call.query.session)

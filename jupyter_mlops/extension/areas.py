@@ -19,7 +19,6 @@ AREAS: dict[str, str] = {
     "workspace": "jupyter_mlops.extension.routes",
     "tracking": "jupyter_mlops.tracking.routes",
     "cells": "jupyter_mlops.cells.routes",
-    "timetravel": "jupyter_mlops.cells.timetravel.routes",
     "versioning": "jupyter_mlops.versioning.routes",
     "reproduction": "jupyter_mlops.reproduction.routes",
     "lineage": "jupyter_mlops.lineage.routes",

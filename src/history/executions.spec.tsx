@@ -35,6 +35,7 @@ function execution(
     runs: [],
     key: `k${count}`,
     incomplete: '',
+    restored: '',
     pipeline_run_id: '',
     step: '',
     attempt: 1,

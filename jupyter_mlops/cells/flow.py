@@ -241,6 +241,8 @@ class Flow(ast.NodeVisitor):
             self.visit(node.returns)
         names = of_function(node)
         self._bind(node.name)
+        for default in (*node.args.defaults, *node.args.kw_defaults):
+            self._share(node.name, default)
         self.functions.setdefault(node.name, Names()).add(names)  # it may be one of several, by a branch
         if node.decorator_list:
             self._called(names)
@@ -253,6 +255,7 @@ class Flow(ast.NodeVisitor):
             self.visit(each)
         body = Flow(set(self.defined), {name: names.copy() for name, names in self.functions.items()})
         body.follow(node.body)
+        body.end()
         declared = {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
         own = body.writes - declared
         for name in sorted(body.reads):
@@ -266,6 +269,8 @@ class Flow(ast.NodeVisitor):
         for name in own & body.functions.keys():
             methods.add(body.functions[name])
         self._bind(node.name)
+        for name in (node.name, *(body.writes & declared)):  # it may be, or hold, what the body reads
+            self._shares.setdefault(name, set()).update(body.reads)
         self.functions.setdefault(node.name, Names()).add(methods)
         if node.decorator_list or node.bases or node.keywords:  # a base may call them (__init_subclass__)
             self._called(methods)

@@ -34,9 +34,13 @@ class Names:
 
 
 def of_function(node: Function) -> Names:
-    """Return what the body of a function uses of the namespace around it, when it is called."""
+    """Return what the body of a function uses of the namespace around it, when it is called.
+
+    What it reads it may also change, itself or through who calls it: by a name of its own, by what it returns.
+    """
     found, declared = _function_scope(node).outside()
     found.add(declared)
+    found.changes |= found.reads
     return found
 
 

@@ -152,6 +152,31 @@ def test_the_record_tells_more_than_the_code(workspace: Workspace) -> None:
     assert "No execution of its cells is recorded" in by_code.notes[0]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "def f():\n    inner = (a[1], 0)\n    inner[0].append(1)\nf()",
+        "def f():\n    return a[1]\nf().append(1)",
+    ],
+)
+def test_what_a_function_changes_by_another_name_moves_with_all_that_share_it(
+    workspace: Workspace, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = recorded(
+        workspace,
+        code("a = [1, [0]]\nb = [a, 2]", "step:load"),
+        code("g = (i for i in b)"),
+        code("h = list(g)", "step:list"),
+        code(change, "step:change"),
+        code("print(a, b, h)", "step:show"),
+    )
+    show = found.steps[-1]
+    assert show.takes == {"a": "change", "b": "change", "h": "change"}
+    assert show.shared_objects == [["a", "b", "h"]]
+    space = in_process(workspace, found, monkeypatch).spaces["show"]
+    assert space["a"] == [1, [0, 1]] and space["a"] is space["b"][0] is space["h"][0]
+
+
 def test_what_can_not_be_kept_is_made_again_in_the_step_that_uses_it(workspace: Workspace) -> None:
     found = recorded(
         workspace,

@@ -9,7 +9,7 @@ from typing import Final, Literal, TypedDict
 #: Version of a name to which nothing is bound.
 ABSENT: Final = "absent"
 #: Grows when records of before can't be compared with those of after.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 Status = Literal["running", "succeeded", "failed", "interrupted", "died", "cached"]
 

@@ -17,6 +17,7 @@ from sqlalchemy import func, select, text
 
 from jupyter_mlops.cells import importing
 from jupyter_mlops.cells.importing import import_journals
+from jupyter_mlops.cells.record import FORMAT
 from jupyter_mlops.cells.service import CellService
 from jupyter_mlops.cells.session import journal_folder, journal_path
 from jupyter_mlops.cells.types import ExecutionQuery, SessionQuery
@@ -335,15 +336,15 @@ def test_an_import_that_is_killed_is_done_again(workspace: Workspace) -> None:
 
 def test_a_record_of_a_newer_format_waits_for_the_newer_version(place: Workspace, monkeypatch: Any) -> None:
     kernel, other = Kernel(place), Kernel(place)
-    kernel.run(format=2, status="thought")
+    kernel.run(format=FORMAT + 1, status="thought")
     other.run()
     problems = import_journals(place).problems
     assert list(problems) == [kernel.journal.path.name]
     assert "newer" in str(problems[kernel.journal.path.name])
     assert statuses(place) == ["succeeded"]
     # When this version is upgraded
-    monkeypatch.setattr(importing, "FORMAT", 2)
-    kernel.run(format=2)
+    monkeypatch.setattr(importing, "FORMAT", FORMAT + 1)
+    kernel.run(format=FORMAT + 1)
     assert import_journals(place).problems == {}
     assert statuses(place).count("succeeded") == 2
 
@@ -516,7 +517,7 @@ def test_sessions_say_whose_they_are(place: Workspace) -> None:
 
 
 def test_the_log_says_once_why_a_journal_is_not_read(workspace: Workspace, caplog: pytest.LogCaptureFixture) -> None:
-    Kernel(workspace).run(format=2)
+    Kernel(workspace).run(format=FORMAT + 1)
     cells = CellService(workspace)
     for _time in range(3):
         cells.executions()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,10 @@ from jupyter_mlops.context import (
 from jupyter_mlops.store.database import Database, close_all
 from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
 from tests.servers import PostgresServer
+
+# A shell that runs the tests in the background has SIGINT ignored, in all that it starts: kernels, and tests of them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ("pytest_jupyter.jupyter_server",)
 

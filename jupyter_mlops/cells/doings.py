@@ -28,6 +28,8 @@ _NETWORK = frozenset({"socket.connect", "socket.sendto", "urllib.Request", "ftpl
 _PROGRAMS = frozenset(
     {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn", "os.startfile"}
 )
+#: Once loaded, it looks for what is installed in place of `importlib.metadata`.
+_BACKPORT = f"{os.sep}importlib_metadata{os.sep}"
 _LISTING = frozenset({"os.listdir", "os.scandir"})
 #: Where code lies that lists the folders of ``sys.path``, the notebook's among them.
 _IMPORTING = ("<frozen importlib", os.path.dirname(importlib.__file__) + os.sep)
@@ -215,7 +217,8 @@ def _changed(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
 
 def _listed(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
     caller = sys._getframe(3)  # beyond this function, `_heard` and `_hook`
-    if caller.f_code.co_filename.startswith(_IMPORTING):  # an import looks for modules, or what is installed
+    file = caller.f_code.co_filename
+    if file.startswith(_IMPORTING) or _BACKPORT in file:  # an import looks for modules, or what is installed
         return
     if path := _path(arguments[0] or "."):
         doings.listed[path] = None

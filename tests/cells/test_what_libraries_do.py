@@ -13,10 +13,14 @@ from jupyter_mlops.cells.objects import reached_from
 from jupyter_mlops.cells.surroundings import OPTIONS
 
 
-def test_looking_for_what_is_installed_reads_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("finder", ["importlib.metadata", "importlib_metadata"])
+def test_looking_for_what_is_installed_reads_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, finder: str
+) -> None:
     # Given a notebook's folder, which is on sys.path
     import importlib.metadata
 
+    pytest.importorskip(finder)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend("")
     watch = Watch({})

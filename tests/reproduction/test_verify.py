@@ -173,6 +173,7 @@ def test_killed_cancelled_and_out_of_time(
 ) -> None:
     run_id = run_cells("a = 1", SLOW, "import jupyter_mlops as mlops\nwith mlops.run('r'):\n    pass")
     service = ReproductionService(workspace)
+    others = set(psutil.Process().children(recursive=True))
     before = project.git("for-each-ref")
     monkeypatch.setenv("TEST_SLEEP", "600")
     # When the command is killed while a cell runs
@@ -211,7 +212,7 @@ def test_killed_cancelled_and_out_of_time(
     assert project.git("worktree", "list").count("\n") == 0
     assert [each for each in (workspace.root / "restored/.verifying").iterdir() if each.is_dir()] == []
     assert project.git("for-each-ref") == before
-    assert not psutil.Process().children(recursive=True)
+    assert set(psutil.Process().children(recursive=True)) <= others
 
 
 def test_cells_that_would_write_over_files(workspace: Workspace, project: Repo, run_cells: Run, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import site
 import sys
 import sysconfig
 import types
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 
@@ -22,7 +22,7 @@ def is_local(module: object) -> bool:
     return isinstance(file, str) and is_local_file(file)
 
 
-@lru_cache(maxsize=4096)
+@cache
 def is_local_file(file: str) -> bool:
     """Whether a source file belongs to the user: it lies in no folder of installed packages."""
     if "site-packages" in file or "dist-packages" in file or file.startswith("<"):

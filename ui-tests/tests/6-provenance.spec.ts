@@ -78,7 +78,7 @@ test('from an output to its data, from a cell to its run, and back; verified and
   await expect(run).toContainText('Equal: the same results again', {
     timeout: 120_000
   });
-  await run.getByText('3 cells').click();
+  await run.getByText('4 cells').click();
   await lab.screenshots('provenance-run');
   await lab.leftWidth(890);
   await lab.screenshots('provenance-run-320');

@@ -1,5 +1,5 @@
-import { CommandIDs } from '../commands';
 import { ErrorView, Facts, Link, useServices, useTrans } from '../components';
+import { nameOf, pageOf } from '../provenance/pages';
 import type { WorkspaceQuery } from '../workspace/query';
 import type { ExecutionsModel, IRead, IWhole } from './executions-model';
 import type { Linked, RecordedExecution } from './types';
@@ -122,7 +122,7 @@ function LinkTo(props: { item: Linked; model: ExecutionsModel }): JSX.Element {
   const { item, model } = props;
   const { commands, trans } = useServices();
   const target = pageOf(item);
-  const label = kindLabel(item, trans);
+  const label = nameOf(item, trans);
   return (
     <span>
       {target ? (
@@ -142,45 +142,6 @@ function LinkTo(props: { item: Linked; model: ExecutionsModel }): JSX.Element {
       {item.live && ` (${trans.__('answers now')})`}
     </span>
   );
-}
-
-function pageOf({
-  kind,
-  key
-}: Linked): [string, Record<string, string>] | undefined {
-  switch (kind) {
-    case 'run':
-      return [CommandIDs.openRun, { id: key }];
-    case 'model_version':
-      return [
-        CommandIDs.openModel,
-        { name: key.slice(0, key.lastIndexOf('/')) }
-      ];
-    case 'endpoint':
-      return [CommandIDs.openEndpoint, { name: key }];
-    case 'pipeline_run':
-      return [CommandIDs.openPipelineRun, { id: key }];
-    default:
-      return undefined;
-  }
-}
-
-function kindLabel(
-  { kind, label }: Linked,
-  trans: ReturnType<typeof useTrans>
-): string {
-  switch (kind) {
-    case 'run':
-      return trans.__('run %1', label);
-    case 'model_version':
-      return trans.__('model %1', label);
-    case 'endpoint':
-      return trans.__('endpoint %1', label);
-    case 'pipeline_run':
-      return trans.__('pipeline run %1', label);
-    default:
-      return label;
-  }
 }
 
 function names(items: readonly string[]): React.ReactNode {

@@ -193,7 +193,7 @@ describe('the executions of a notebook', () => {
     fireEvent.click(within(opened).getByText('run forest'));
     fireEvent.click(within(opened).getByText('model delay 3'));
     expect(kit.executed).toEqual([
-      [CommandIDs.openRun, { id: 'r1', workspace: 'flights' }],
+      [CommandIDs.openRun, { id: 'r1', name: 'forest', workspace: 'flights' }],
       [CommandIDs.openModel, { name: 'delay', workspace: 'flights' }]
     ]);
   });

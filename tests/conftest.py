@@ -43,6 +43,7 @@ def _no_context_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "JPY_SESSION_NAME",
         "MLFLOW_TRACKING_URI",
         "MLFLOW_EXPERIMENT_NAME",
+        "MLFLOW_EXPERIMENT_ID",
         "MLFLOW_RUN_ID",
     ):
         monkeypatch.delenv(name, raising=False)
@@ -51,6 +52,7 @@ def _no_context_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     fluent = sys.modules.get("mlflow.tracking.fluent")
     if fluent is not None:  # what one test made the process's experiment is none of the next one's store
         fluent._active_experiment_id = None
+    os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # where `mlflow.set_experiment` leaves it, for processes to come
 
 
 @pytest.fixture

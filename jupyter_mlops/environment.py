@@ -6,7 +6,9 @@ import hashlib
 import os
 import platform
 import sys
+import time
 from functools import lru_cache
+from math import inf
 from pathlib import Path
 
 from .workspace import Workspace
@@ -31,6 +33,25 @@ def environment_lock() -> str:
 def environment_hash() -> str:
     """Return the hash of :func:`environment_lock`, 32 hexadecimal digits."""
     return _hash(environment_lock())
+
+
+class EnvironmentWatch:
+    """The environment's hash from cell to cell, where asking the disk each time would cost more than the cell does."""
+
+    #: Seconds for which what other processes install may go unseen.
+    DELAY = 0.25
+
+    def __init__(self) -> None:
+        self._asked = -inf
+        self._path: list[str] = []
+        self._hash = ""
+
+    def hash(self, *, touched: bool = False) -> str:
+        """Return :func:`environment_hash`. ``touched``: this process may have installed something since the last time."""
+        now = time.monotonic()
+        if touched or now - self._asked > self.DELAY or sys.path != self._path:
+            self._asked, self._path, self._hash = now, list(sys.path), environment_hash()
+        return self._hash
 
 
 @lru_cache(maxsize=2)

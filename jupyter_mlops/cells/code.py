@@ -7,6 +7,7 @@ nothing to names are left out, and of all others it is said that they can't be k
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 from collections.abc import Set
 from dataclasses import dataclass, replace
@@ -32,6 +33,7 @@ _PROCESS = {"cd", "env", "set_env", "pip", "conda", "mamba", "uv", "autoreload",
 #: They set up the shell: which magics there are, how it shows what.
 _PROCESS |= {"load_ext", "reload_ext", "alias_magic", "config", "colors", "precision", "pprint"}
 _OPTIONS = re.compile(r"^(\s*-[-\w]+(\s*\d+)?)+\s+")
+_PROMPTS = ("In [", "...")
 _IN_SHELL = re.compile(r"\{([^{}]+)\}|(?<!\$)\$(\w+)")
 
 
@@ -92,6 +94,10 @@ def analyse(source: str) -> CellCode:
 
 
 def _parse(source: str) -> ast.Module:
+    # What is Python already stays as it is, and most cells are: but prompts that were copied along may be Python too.
+    if not any(prompt in source for prompt in _PROMPTS):
+        with contextlib.suppress(SyntaxError, ValueError):
+            return ast.parse(source)
     from IPython.core.inputtransformer2 import TransformerManager
 
     tree: ast.Module = ast.parse(TransformerManager().transform_cell(source))

@@ -60,6 +60,8 @@ class Doings:
     network: dict[str, None] = field(default_factory=dict)
     #: Programs started, by name; ``fork``.
     programs: dict[str, None] = field(default_factory=dict)
+    #: Folders were made, moved or removed, of packages too: something may have been installed.
+    folders: bool = False
     #: Threads and tasks of the user's that still run when the cell has ended.
     background: int = 0
 
@@ -206,6 +208,7 @@ def _opened(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _changed(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
+    doings.folders = True
     for each in arguments[:2] if event in ("os.rename", "os.link", "os.symlink") else arguments[:1]:
         if path := _path(each):
             doings.written[path] = None

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from ..engine.cell_source import source_hash
-from ..environment import environment_hash
+from ..environment import EnvironmentWatch
 from ..workspace import Workspace
 from .code import CellCode, analyse
 from .doings import Watch
 from .files import CellFiles, FileDigests
-from .hints import discarded_calls, generator_words, names_in_texts, seeds_first, stores
+from .hints import GENERATOR_WORDS, discarded_calls, generator_words, names_in_texts, seeds_first, stores
 from .modules import LocalModules, is_local
+from .numpy_random import was_set
 from .record import Execution, Value, key_of
 from .surroundings import GENERATORS, SEEDED_BY, TRACKED, Surroundings
 from .variables import After, Before, Variables
 
+_BUILTIN = (types.BuiltinFunctionType, types.MethodType)
 #: Names through which a cell reads the session's history.
 _HISTORY = frozenset({"_", "__", "___", "Out", "In", "_oh", "_ih", "_i", "_ii", "_iii", "_dh"})
 
@@ -37,6 +39,7 @@ class Observer:
         self.surroundings = Surroundings()
         self.files = FileDigests()
         self.local = LocalModules()
+        self.environment = EnvironmentWatch()
         #: User's module → the module object, and the digest of the source that it was loaded from.
         self.modules: dict[str, tuple[Any, str]] = {}
 
@@ -97,6 +100,10 @@ class Running:
         record["seconds"] = round(seconds, 6)
         self.set_end(error)
         after = self._variables.after(code, before, failed=error is not None, seconds=seconds)
+        words = generator_words(code.tree)
+        calls_setters = self._calls_setters(before)
+        if words or calls_setters or before.opaque:
+            was_set()
         generators, options = surroundings.generators(), surroundings.options()
         namespace = self._variables.namespace
         values = {name: namespace[name] for name in before.reads if name in namespace}
@@ -109,18 +116,17 @@ class Running:
         record["files_read"] = self._relative({k: v for k, v in files_read.items() if k not in sources})
         record["files_written"] = self._relative(files_written)
         record["modules"] = self._used_modules(local, code, set(doings.read))
-        record["seeded"] = sorted(self._generators_of(seeds_first(code.tree)) & generators.keys())
+        seeds = self._generators_of(seeds_first(code.tree)) if words else set()
+        record["seeded"] = sorted(seeds & generators.keys())
         # A generator that is set to the state that it has does not move.
-        sets = self._generators_of(generator_words(code.tree))
-        if any(variables.reached[name].seeds for name in before.reads if name in variables.reached):
-            sets = set(GENERATORS)
+        sets = set(GENERATORS) if calls_setters else self._generators_of(words)
         record["generators"] = {
             name: (began, state)
             for name, state in generators.items()
             if (began := self._generators.get(name) or surroundings.initial(name)) != state or name in sets
         }
         record["options"], record["options_after"] = self._options, options
-        record["environment"] = environment_hash()
+        record["environment"] = self._observer.environment.hash(touched=doings.folders or bool(doings.programs))
         record["runs"] = list(dict.fromkeys([*record["runs"], *self._runs, *_active_runs()]))
         record["network"], record["programs"] = list(doings.network), list(doings.programs)
         record["background"] = doings.background
@@ -218,6 +224,15 @@ class Running:
                 known[name] = (sys.modules[name], digest)
             found[name] = digest
         return found
+
+    def _calls_setters(self, before: Before) -> bool:
+        """Whether what the cell reads leads to functions that may set the state of a global random generator."""
+        reached, namespace = self._variables.reached, self._variables.namespace
+        return any(
+            (name in reached and reached[name].seeds)
+            or (isinstance(namespace.get(name), _BUILTIN) and namespace[name].__name__ in GENERATOR_WORDS)
+            for name in before.reads
+        )
 
     def _generators_of(self, calls: list[str]) -> set[str]:
         """Return the generators that functions (their dotted names in the cell) set."""

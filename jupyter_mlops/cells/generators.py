@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from .numpy_random import was_set
+
 
 def generator_states(used: Iterable[str]) -> dict[str, Any]:
     """Return the states of global random generators (``random``, ``numpy``, ``torch``) as values that can be kept."""
@@ -30,6 +32,7 @@ def set_generator(name: str, state: Any) -> None:
         random.setstate(state)
     elif name == "numpy":
         importlib.import_module("numpy.random").set_state(state)
+        was_set()
     elif name == "torch":
         torch = importlib.import_module("torch")
         torch.set_rng_state(torch.from_numpy(state[0]))

@@ -11,6 +11,8 @@ class Groups:
     def __init__(self) -> None:
         self._ids: dict[str, Iterable[int]] = {}
         self._holders: dict[int, set[str]] = {}
+        #: Those of them that more than one name reaches.
+        self._shared: dict[int, set[str]] = {}
         #: Names whose objects are too many to tell: they may share with any other.
         self._anything: set[str] = set()
         #: What can't be seen is stood for by numbers below zero, which no object has.
@@ -23,8 +25,7 @@ class Groups:
         ties = set() if rebound else self._ties.get(name, set())
         self.remove(name)
         self._ids[name] = ids
-        for each in ids:
-            self._holders.setdefault(each, set()).add(name)
+        self._hold(name, ids)
         if anything:
             self._anything.add(name)
         self._tie(name, ties)
@@ -41,15 +42,23 @@ class Groups:
 
     def _tie(self, name: str, ties: set[int]) -> None:
         self._ties.setdefault(name, set()).update(ties)
-        for each in ties:
-            self._holders.setdefault(each, set()).add(name)
+        self._hold(name, ties)
         self._known = None
+
+    def _hold(self, name: str, ids: Iterable[int]) -> None:
+        for each in ids:
+            holders = self._holders.setdefault(each, set())
+            holders.add(name)
+            if len(holders) > 1:
+                self._shared[each] = holders
 
     def remove(self, name: str) -> None:
         """Forget a name."""
         for each in (*self._ids.pop(name, ()), *self._ties.pop(name, ())):
             holders = self._holders[each]
             holders.discard(name)
+            if len(holders) < 2:
+                self._shared.pop(each, None)
             if not holders:
                 del self._holders[each]
         self._anything.discard(name)
@@ -80,12 +89,11 @@ class Groups:
                     parent[root(name)] = first
 
         seen: set[frozenset[str]] = set()
-        for holders in self._holders.values():
-            if len(holders) > 1:
-                frozen = frozenset(holders)
-                if frozen not in seen:
-                    seen.add(frozen)
-                    join(frozen)
+        for holders in self._shared.values():
+            frozen = frozenset(holders)
+            if frozen not in seen:
+                seen.add(frozen)
+                join(frozen)
         if self._anything:
             join([*self._anything, *(name for name, ids in self._ids.items() if ids)])
         members: dict[str, set[str]] = {}

@@ -43,13 +43,19 @@ class Questions:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
         self._real: dict[str, Any] = {}
+        #: Function → the one that listens in its place: made once, put there for each cell.
+        self._listeners: dict[Any, Any] = {}
+        self._heard: Callable[[Any], None] = lambda path: None
 
     def begin(self, heard: Callable[[Any], None]) -> None:
         """Call ``heard`` with each path that is asked about, before the answer."""
         self.end()
+        self._heard = heard
         for name in _FUNCTIONS:
             real = getattr(os, name)
-            listening = self._listening(real, heard)
+            listening = self._listeners.get(real)
+            if listening is None:
+                listening = self._listeners[real] = self._listening(real)
             self._real[name] = real
             for supports in _ABLE:
                 if real in supports:
@@ -66,11 +72,11 @@ class Questions:
             for supports in _ABLE:
                 supports.discard(listening)
 
-    def _listening(self, real: Callable[..., Any], heard: Callable[[Any], None]) -> Callable[..., Any]:
+    def _listening(self, real: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(real)
         def ask(path: Any, *args: Any, **options: Any) -> Any:
             if not isinstance(path, int) and self._is_users(sys._getframe(1)):
-                heard(path)
+                self._heard(path)
             return real(path, *args, **options)
 
         return ask

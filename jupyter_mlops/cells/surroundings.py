@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from . import numpy_random
 from .digests import UndigestibleError, digest_of
 
 _NOTHING: dict[str, Any] = {}
@@ -64,20 +65,6 @@ class Options:
     read: Callable[[Any], Any]
 
 
-def _numpy_state(random: Any) -> Any:
-    if type(random._bit_generator).__name__ != "MT19937":
-        return repr(random.get_state(legacy=False))
-    # The second of two normal values moves nothing but that there is one left.
-    kind, key, *rest = random.get_state()
-    return (kind, key.tobytes(), *rest)
-
-
-def _numpy_initial(mtrand: Any) -> Any:
-    random = mtrand._rand
-    generator = random._bit_generator
-    return _numpy_state(type(random)(type(generator)(generator.seed_seq)))
-
-
 def _torch_random(torch: Any) -> Any:
     cuda = torch.cuda
     states = [torch.random.default_generator.get_state()]
@@ -89,7 +76,7 @@ def _torch_random(torch: Any) -> Any:
 #: Global random generators.
 GENERATORS: dict[str, Generator] = {
     "random": Generator("random", lambda random: random.getstate(), lambda random: None),
-    "numpy": Generator("numpy.random.mtrand", lambda mtrand: _numpy_state(mtrand._rand), _numpy_initial),
+    "numpy": Generator("numpy.random.mtrand", numpy_random.NumpyState(), numpy_random.initial),
     "torch": Generator("torch", _torch_random, lambda torch: [torch.Generator().get_state().numpy().tobytes()]),
 }
 

@@ -11,6 +11,8 @@ import builtins
 import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import is_not
 from typing import Any
 
 from .code import CellCode
@@ -95,7 +97,12 @@ class Variables:
 
     def visible(self) -> list[str]:
         """Return the names that the notebook's cells bound."""
-        return [name for name in list(self.namespace) if self._ours(name)]
+        # Asked at every cell, of a name for each cell that ever ran (``_i7``): without a step of Python's for each.
+        namespace, hidden = self.namespace, dict(self._hidden)
+        new = [name for name in list(namespace) if name not in hidden]
+        bound = map(namespace.get, hidden)
+        rebound = [name for name in compress(hidden, map(is_not, bound, hidden.values())) if name in namespace]
+        return [name for name in (*new, *rebound) if name not in _SHELL and not name.startswith("__")]
 
     def _ours(self, name: str) -> bool:
         if name in _SHELL or name.startswith("__"):
@@ -106,9 +113,9 @@ class Variables:
 
     def before(self, code: CellCode) -> Before:
         """Say what a cell may read and change; to be called right before it runs."""
-        self._notice_outside()
+        visible = self._notice_outside()
         found = self.look(code)
-        found.identities = {name: id(self.namespace[name]) for name in self.visible()}
+        found.identities = {name: id(self.namespace[name]) for name in visible}
         self._budget = _DIGEST_SECONDS
         for name in found.may_change:
             self._remember_digest(name)
@@ -183,14 +190,16 @@ class Variables:
         found = self.reached.get(name)
         return found is None or bool(found.ids) or found.truncated
 
-    def _notice_outside(self) -> None:
+    def _notice_outside(self) -> list[str]:
         """See what was bound between cells: by a widget's callback, a thread, another front end."""
-        for name in self.visible():
+        visible = self.visible()
+        for name in visible:
             if self._identities.get(name) != id(self.namespace[name]):
                 self._outside += 1
                 self._bound(name, f"outside-{self._outside}-{time.time_ns()}", NODE_LIMIT)
         for name in [name for name in self.versions if name not in self.namespace]:
             self._forget(name)
+        return visible
 
     # -- after -------------------------------------------------------------------------------------------------
 
@@ -220,8 +229,9 @@ class Variables:
         for name in (*after.written, *after.changed):
             self.versions[name] = f"{execution}:{name}"
             self._identities[name] = id(self.namespace.get(name))
-        for name in self.visible():
-            self._identities.setdefault(name, id(self.namespace[name]))
+        for name in self.versions:
+            if name in self.namespace:
+                self._identities.setdefault(name, id(self.namespace[name]))
 
     def stamp_again(self, names: Iterable[str], execution: str) -> None:
         """Give variables the versions of another execution, which made the same."""

@@ -32,6 +32,8 @@ _ALMOST_NOTHING = 0.01
 _PATIENCE = 0.25
 #: Writing begins so long after the cell, seconds: first its reply goes out, which needs the interpreter as well.
 _DELAY = 0.03
+#: It looks so often for more, that long apart, before it sleeps until it is woken.
+_LINGER = 30
 #: About what writing takes: seconds for each object, bytes a second.
 _OBJECT_SECONDS = 3e-6
 _SPEED = 400e6
@@ -163,8 +165,24 @@ class Keeper:
 
     # -- the writer's thread ---------------------------------------------------------------------------------------
 
+    def _next(self) -> Job | dict[str, Any] | None:
+        """Wait for what is to be done; None: nothing any more.
+
+        A cell's end wakes nobody while cells follow each other: the thread that wakes takes the interpreter from the
+        one that is about to answer.
+        """
+        for _again in range(_LINGER):
+            if not self._queue.empty():
+                break
+            self._hurry.wait(_DELAY)
+        else:
+            job = self._queue.get()
+            self._hurry.wait(_DELAY)
+            return job
+        return self._queue.get()
+
     def _work(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while (job := self._next()) is not None:
             if isinstance(job, dict):
                 self._write(job)
                 continue

@@ -47,7 +47,7 @@ class EnvironmentWatch:
         self._hash = ""
 
     def hash(self, *, touched: bool = False) -> str:
-        """Return :func:`environment_hash`. ``touched``: this process may have installed something since the last time."""
+        """Return :func:`environment_hash`. ``touched``: this process may have installed something since."""
         now = time.monotonic()
         if touched or now - self._asked > self.DELAY or sys.path != self._path:
             self._asked, self._path, self._hash = now, list(sys.path), environment_hash()

@@ -9,7 +9,6 @@ writing of something that it may change, and waits for at most the moment.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Mapping, Sequence, Set
@@ -30,10 +29,10 @@ _SHARE = 0.05
 #: What takes less than this is waited for longer, all the same: it is done as soon as the machine has a moment for it.
 _ALMOST_NOTHING = 0.01
 _PATIENCE = 0.25
-#: Writing begins so long after the cell, seconds: first its reply goes out, which needs the interpreter as well.
-_DELAY = 0.03
-#: It looks so often for more, that long apart, before it sleeps until it is woken.
-_LINGER = 30
+#: Writing begins when no cell has ended for so long, seconds: cells that follow each other are not to share the
+#: interpreter with it. But it does not wait for longer than this.
+_QUIET = 0.1
+_LONGEST = 1.0
 #: About what writing takes: seconds for each object, bytes a second.
 _OBJECT_SECONDS = 3e-6
 _SPEED = 400e6
@@ -64,7 +63,8 @@ class Job:
     generators: tuple[Mapping[str, str], Mapping[str, Any]] | None = None
     done: threading.Event = field(default_factory=threading.Event)
     stop: bool = False
-    submitted: float = field(default_factory=time.monotonic)
+    #: The next cell waits for it.
+    urgent: bool = False
 
     @property
     def estimate(self) -> float:
@@ -91,12 +91,18 @@ class Keeper:
         self._max_bytes = max_bytes
         #: Bytes in the store; None: not counted yet.
         self._stored: int | None = None
-        self._queue: queue.SimpleQueue[Job | dict[str, Any] | None] = queue.SimpleQueue()
+        #: Records and jobs that the thread has not taken yet, and when the first and the last came; behind the lock.
+        self._notes: list[dict[str, Any]] = []
+        self._jobs: list[Job] = []
+        self._first = self._last = 0.0
+        self._lock = threading.Condition()
+        #: The thread sleeps until it is woken.
+        self._asleep = False
+        #: Somebody waits; it is the end.
+        self._hurry = self._closing = False
         self._waiting: list[Job] = []
         self._current: Job | None = None
         self._thread: threading.Thread | None = None
-        #: Somebody waits.
-        self._hurry = threading.Event()
         #: Seconds that cells have waited.
         self.waited = 0.0
 
@@ -107,8 +113,9 @@ class Keeper:
 
     def close(self) -> None:
         """End when all is written, and wait for that a little."""
-        self._hurry.set()
-        self._queue.put(None)
+        with self._lock:
+            self._closing = True
+            self._lock.notify()
         if self._thread is not None:
             self._thread.join(5)
 
@@ -116,13 +123,31 @@ class Keeper:
 
     def note(self, record: dict[str, Any]) -> None:
         """Write a record to the journal, after those before it."""
-        self._queue.put(record)
+        with self._lock:
+            self._came()
+            self._notes.append(record)
 
     def submit(self, job: Job) -> None:
         """Write variables."""
         self._waiting = [each for each in self._waiting if not each.done.is_set()]
         self._waiting.append(job)
-        self._queue.put(job)
+        with self._lock:
+            self._came()
+            self._jobs.append(job)
+
+    def _came(self) -> None:
+        self._last = time.monotonic()
+        if not self._notes and not self._jobs:
+            self._first = self._last
+        if self._asleep:  # else it looks by itself: a thread that wakes takes the interpreter from the cell's answer
+            self._asleep = False
+            self._lock.notify()
+
+    def _set_hurry(self, hurry: bool) -> None:
+        with self._lock:
+            self._hurry = hurry
+            if hurry:
+                self._lock.notify()
 
     def is_waiting(self, pairs: Set[tuple[str, str]]) -> bool:
         """Whether variables that share objects are still to be written."""
@@ -141,7 +166,9 @@ class Keeper:
         if not affected:
             return
         began = time.perf_counter()
-        self._hurry.set()
+        for job in affected:
+            job.urgent = True
+        self._set_hurry(True)
         for job in affected:
             patience = max(MOMENT, _SHARE * job.seconds, _PATIENCE if job.estimate < _ALMOST_NOTHING else 0.0)
             patience -= time.perf_counter() - began
@@ -150,55 +177,61 @@ class Keeper:
         for job in affected:
             if self._current is job:  # one that has not begun sees that it should not
                 job.done.wait()
-        self._hurry.clear()
+        self._set_hurry(False)
         self.waited += time.perf_counter() - began
 
     def finish(self) -> None:
         """Wait until all is written."""
-        self._hurry.set()
+        self._set_hurry(True)
         try:
             for job in list(self._waiting):
                 job.done.wait()
         finally:
-            self._hurry.clear()
+            self._set_hurry(False)
         self._waiting.clear()
 
     # -- the writer's thread ---------------------------------------------------------------------------------------
 
-    def _next(self) -> Job | dict[str, Any] | None:
-        """Wait for what is to be done; None: nothing any more.
-
-        A cell's end wakes nobody while cells follow each other: the thread that wakes takes the interpreter from the
-        one that is about to answer.
-        """
-        for _again in range(_LINGER):
-            if not self._queue.empty():
-                break
-            self._hurry.wait(_DELAY)
-        else:
-            job = self._queue.get()
-            self._hurry.wait(_DELAY)
-            return job
-        return self._queue.get()
-
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            if isinstance(job, dict):
-                self._write(job)
-                continue
-            self._hurry.wait(max(0.0, job.submitted + _DELAY - time.monotonic()))
-            self._current = job
-            try:
-                self._keep(job)
-            except Exception as error:  # a defect of this module: the variables are then made again when needed
-                _logger.debug("Variables could not be kept.", exc_info=True)
-                self._refuse(job.tokens, f"{type(error).__name__}: {error}"[:200])
-            finally:
-                self._current = None
-                job.groups = []
-                job.done.set()
-            del job
+        batch: list[Job] = []
+        while self._take(batch):
+            if batch:
+                # What the next cell waits for goes first.
+                self._do(batch.pop(next((at for at, job in enumerate(batch) if job.urgent), 0)))
         self._journal.close()
+
+    def _take(self, batch: list[Job]) -> bool:
+        """Add to a batch what has come, when it is time; write the records. False: it is the end."""
+        with self._lock:
+            while not batch:
+                if not self._notes and not self._jobs:
+                    if self._closing:
+                        return False
+                    self._asleep = True
+                    self._lock.wait()
+                    continue
+                left = min(self._last + _QUIET, self._first + _LONGEST) - time.monotonic()
+                if left <= 0 or self._hurry or self._closing:
+                    break
+                self._lock.wait(left)
+            notes, self._notes = self._notes, []
+            batch += self._jobs
+            self._jobs = []
+        for record in notes:
+            self._write(record)
+        return True
+
+    def _do(self, job: Job) -> None:
+        self._current = job
+        try:
+            self._keep(job)
+        except Exception as error:  # a defect of this module: the variables are then made again when needed
+            _logger.debug("Variables could not be kept.", exc_info=True)
+            self._refuse(job.tokens, f"{type(error).__name__}: {error}"[:200])
+        finally:
+            self._current = None
+            job.groups = []
+            job.done.set()
 
     def _check(self) -> None:
         if self._current is not None and self._current.stop:

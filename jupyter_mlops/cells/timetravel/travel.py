@@ -184,7 +184,8 @@ class TimeTravel:
         }
         small: list[dict[str, Any]] = []
         size = objects = 0
-        bound = bound_in({name: variables.namespace[name] for name in state.names if name in variables.namespace}) if groups else {}
+        namespace = variables.namespace
+        bound = bound_in({name: namespace[name] for name in state.names if name in namespace}) if groups else {}
         for group in sorted(groups, key=sorted):
             pairs = state.pairs(group)
             if next(self.states.of(pairs), None) is not None or self.keeper.is_waiting(pairs):

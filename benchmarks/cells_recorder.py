@@ -22,7 +22,8 @@ class Kernel:
 
     def __init__(self, folder: Path, recorded: bool):
         self.manager = KernelManager(kernel_name="python3")
-        environment = {**os.environ, "MLOPS_WORKSPACE": str(folder)}
+        # With one hash seed names collide, or do not, in both kernels alike: a loop over globals shows it.
+        environment = {**os.environ, "MLOPS_WORKSPACE": str(folder), "PYTHONHASHSEED": "0"}
         self.manager.start_kernel(cwd=str(folder), env=environment)
         self.client: Any = self.manager.client()
         self.client.start_channels()
@@ -64,7 +65,7 @@ def run(quick: bool) -> list[Result]:
             ours.run(LARGE)
             peer.run(LARGE)
             results.append(_cost("recording a small cell, 1 GB frame in scope", ours, peer, rounds))
-            results.append(_loop(ours, peer, 3 if quick else 9))
+            results.append(_loop(ours, peer, 5 if quick else 25))
             return results
         finally:
             ours.end()
@@ -81,11 +82,11 @@ def _cost(name: str, ours: Kernel, peer: Kernel, rounds: int) -> Result:
 
 def _loop(ours: Kernel, peer: Kernel, rounds: int) -> Result:
     measured = interleave({"ours": lambda: ours.run(LOOP), "peer": lambda: peer.run(LOOP)}, rounds)
-    mine, theirs = median(measured["ours"]), median(measured["peer"])
+    # The best of each: on a shared machine the median of such a loop moves by a third from minute to minute.
+    mine, theirs = min(measured["ours"]), min(measured["peer"])
     ratio = mine / theirs
-    return Result(
-        "a loop of 10 million iterations, recorded", mine, theirs, ratio, "≤ 1.03", ratio <= 1.03, rounds=measured
-    )
+    name = "a loop of 10 million iterations, recorded (best round)"
+    return Result(name, mine, theirs, ratio, "≤ 1.03", ratio <= 1.03, rounds=measured)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +34,7 @@ _PATIENCE = 0.25
 #: interpreter with it. But it does not wait for longer than this.
 _QUIET = 0.1
 _LONGEST = 1.0
+_MOST_KNOWN = 1_000
 #: About what writing takes: seconds for each object, bytes a second.
 _OBJECT_SECONDS = 3e-6
 _SPEED = 400e6
@@ -100,7 +102,9 @@ class Keeper:
         self._asleep = False
         #: Somebody waits; it is the end.
         self._hurry = self._closing = False
-        self._waiting: list[Job] = []
+        self._waiting: deque[Job] = deque()
+        #: Variable and token → the last job that writes it.
+        self._last_with: dict[tuple[str, str], Job] = {}
         self._current: Job | None = None
         self._thread: threading.Thread | None = None
         #: Seconds that cells have waited.
@@ -129,8 +133,12 @@ class Keeper:
 
     def submit(self, job: Job) -> None:
         """Write variables."""
-        self._waiting = [each for each in self._waiting if not each.done.is_set()]
+        while self._waiting and self._waiting[0].done.is_set():
+            self._waiting.popleft()
         self._waiting.append(job)
+        if len(self._last_with) > _MOST_KNOWN:
+            self._last_with = {pair: each for pair, each in self._last_with.items() if not each.done.is_set()}
+        self._last_with.update(dict.fromkeys(job.tokens.items(), job))
         with self._lock:
             self._came()
             self._jobs.append(job)
@@ -151,10 +159,8 @@ class Keeper:
 
     def is_waiting(self, pairs: Set[tuple[str, str]]) -> bool:
         """Whether variables that share objects are still to be written."""
-        return any(
-            not each.done.is_set() and all(each.tokens.get(name) == token for name, token in pairs)
-            for each in self._waiting
-        )
+        job = self._last_with.get(next(iter(pairs), ("", "")))
+        return job is not None and not job.done.is_set() and all(job.tokens.get(n) == token for n, token in pairs)
 
     def before_change(self, names: Set[str] | None) -> None:
         """Finish, or give up, what the notebook's next cell may change (None: anything)."""

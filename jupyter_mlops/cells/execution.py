@@ -26,8 +26,6 @@ from .surroundings import GENERATORS, SEEDED_BY, TRACKED, Surroundings
 from .variables import After, Before, Variables
 
 _BUILTIN = (types.BuiltinFunctionType, types.MethodType)
-#: Names through which a cell reads the session's history.
-_HISTORY = frozenset({"_", "__", "___", "Out", "In", "_oh", "_ih", "_i", "_ii", "_iii", "_dh"})
 
 
 class Observer:
@@ -130,7 +128,7 @@ class Running:
         record["runs"] = list(dict.fromkeys([*record["runs"], *self._runs, *_active_runs()]))
         record["network"], record["programs"] = list(doings.network), list(doings.programs)
         record["background"] = doings.background
-        record["opaque"] = list(code.opaque) + sorted(code.reads & _HISTORY)
+        record["opaque"] = list(code.opaque) + before.history
         record["calls"], record["effects"] = self._library_calls(code), [*code.effects, *self._patches(code, before)]
         record["workbench"] = sorted(name for name in before.reads if _is_workbench(namespace.get(name)))
         record["runs_open"] = _active_runs()

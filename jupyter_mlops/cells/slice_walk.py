@@ -19,7 +19,7 @@ from .record import ABSENT, Execution
 from .slice_files import folder_makers, paths_needed, writers_of
 
 #: What code reads that looks at earlier outputs.
-HISTORY_HINTS = ("_", "Out", "In")
+_HISTORY_HINTS = ("_", "Out", "In")
 _BUILTINS = frozenset(dir(builtins))
 _MAKES_FOLDERS = re.compile(r"mkdir|makedirs|copytree|extract|TemporaryDirectory|mkdtemp")
 _PLOTS = ("matplotlib.", "seaborn.", "pandas.plotting.")
@@ -77,7 +77,7 @@ class SliceWalk:
         self._generators(index, for_it)
         self._runs(index, for_it)
         self._figures(index, for_it)
-        if any(each.startswith(HISTORY_HINTS) for each in record.get("opaque", ())):
+        if reads_history(record):
             self._history(index, for_it)
 
     def _generators(self, index: int, for_it: str) -> None:
@@ -199,3 +199,8 @@ def _sets_up(record: Execution, *, logs: bool) -> str:
 def named(record: Execution) -> str:
     """Name an execution for a person."""
     return f"In [{record['count']}]" if record.get("count") else title(record["source"])
+
+
+def reads_history(record: Execution) -> bool:
+    """Whether an execution read outputs or code of earlier ones by their numbers."""
+    return any(each.startswith(_HISTORY_HINTS) for each in record.get("opaque", ()))

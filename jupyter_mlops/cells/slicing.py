@@ -18,7 +18,7 @@ from .chronicle import OUTSIDE, Chronicle, files_written, touched
 from .record import Execution
 from .slice_files import MISSING, UNTOLD, paths_needed
 from .slice_notebook import notebook_of
-from .slice_walk import HISTORY_HINTS, SliceWalk, named, seeds
+from .slice_walk import SliceWalk, named, reads_history, seeds
 
 Kind = Literal["variable", "execution", "run", "file"]
 CellIs = Literal["unchanged", "edited", "deleted", "unknown"]
@@ -227,7 +227,7 @@ def _doubts(record: Execution, past: Chronicle, index: int) -> Iterable[str]:
         yield _("{it} used the network.").format(it=it)
     if record.get("background"):
         yield _("{it} left something running.").format(it=it)
-    if any(each.startswith(HISTORY_HINTS) for each in record.get("opaque", ())):
+    if reads_history(record):
         yield _("{it} reads earlier outputs by their number.").format(it=it)
     for name in record.get("generators", {}):
         earlier = any(name in each.get("generators", {}) for each in past.records[:index])

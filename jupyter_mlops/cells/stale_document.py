@@ -10,7 +10,7 @@ from .cell_states import CellState, Now
 from .chronicle import OUTSIDE, Chronicle, files_written
 from .record import ABSENT, Execution
 from .slice_files import UNTOLD, paths_needed
-from .slice_walk import seeds
+from .slice_walk import reads_history, seeds
 from .stale_walk import UNTOUCHED, Walk
 from .unrun import Guess, code_of, guess, shadows_builtins
 
@@ -89,6 +89,7 @@ class Document(Walk):
         return [
             *self._names(state, last, record),
             *self._unseen_names(record),
+            *self._outputs_differ(last, record),
             *self._files_differ(state, last, record),
             *self._random_differs(state, record),
             *self._options_differ(record),
@@ -145,6 +146,14 @@ class Document(Walk):
             code = code_of(record["source"])
             if code is not None and (hit := sorted(shadows & code.reads)):
                 yield _("{name}, which it reads, is defined by a cell now").format(name=hit[0])
+
+    def _outputs_differ(self, last: int, record: Execution) -> Iterable[str]:
+        """Return that a run from the top would give other numbers to the outputs that the cell reads by theirs."""
+        if reads_history(record):
+            above = [each for each in self._found if each.execution or each.state == "never run"]
+            ran = [self._past.records[index]["id"] for index in range(last)]
+            if [each.execution for each in above] != ran or any(each.state != "fresh" for each in above):
+                yield _("it reads earlier outputs by their number, which a run from the top may not give them")
 
     def _calls_opaque(self, record: Execution) -> bool:
         return any(self._values.get(name, {}).get("opaque") for name in record["reads"])

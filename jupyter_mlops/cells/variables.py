@@ -8,6 +8,7 @@ before and after can be had in time, a possible change that was none is dropped.
 from __future__ import annotations
 
 import builtins
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from .record import ABSENT
 _SHELL = frozenset(
     {"In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh"}
 )
+#: Names through which a cell reaches what earlier ones showed, or their code, also by number (``_7``, ``_i7``).
+_HISTORY = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_[oid]h|In|Out")
 #: A digest may take this long, and this share of what the cell took, in seconds; its speed, in bytes per second.
 _DIGEST_SECONDS = 0.010
 _DIGEST_SHARE = 0.2
@@ -62,6 +65,8 @@ class Before:
     may_bind: set[str]
     #: It may reach any name.
     opaque: bool
+    #: Names among those through which it reaches the session's history.
+    history: list[str]
     identities: dict[str, int] = field(default_factory=dict)
 
 
@@ -129,7 +134,9 @@ class Variables:
         for name in reads:
             opaque |= self._is_opaque(name)
         binds |= code.writes
-        if opaque:
+        used = code.reads.union(*(uses.reads for name in reads if (uses := self._uses(name)) is not None))
+        history = sorted(name for name in used if _HISTORY.fullmatch(name) and not self._ours(name))
+        if opaque or history:  # what was shown once may be reached, and what it shares with the variables
             visible = {*self.visible(), *self.taken}
             reads |= visible
             changes |= visible
@@ -146,9 +153,9 @@ class Variables:
                     through.setdefault(each, set()).add(name)
         versions = {name: self.version(name) for name in known}
         for name in reads - known:
-            if not hasattr(builtins, name) and name not in _SHELL and not name.startswith("__"):
+            if name not in history and not hasattr(builtins, name) and name not in _SHELL and not name.startswith("__"):
                 versions[name] = ABSENT
-        return Before(versions, through, binds, opaque)
+        return Before(versions, through, binds, opaque, history)
 
     def version(self, name: str) -> str:
         """Return a name's version; empty where it was never seen."""

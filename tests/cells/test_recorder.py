@@ -270,6 +270,21 @@ def test_what_cannot_be_told_counts_for_all(recorded: RecordedShell) -> None:
     assert recorded.run("d = _")["opaque"] == ["_"]
 
 
+def test_what_earlier_cells_showed_is_read_by_number_too(recorded: RecordedShell) -> None:
+    recorded.run("x = [4]")
+    recorded.run("x")
+    for cell in ("y = _2", "z = Out[2]", "w = _i1"):
+        assert recorded.run(cell)["opaque"], cell
+    # It is the variable that was shown
+    assert recorded.run("_2.append(3)")["changed"] == ["x", "y", "z"]
+    # And so by a function
+    assert recorded.run("def shown():\n    return _2")["opaque"] == []
+    assert recorded.run("v = shown()")["opaque"] == ["_2"]
+    # But not where the names are the notebook's own
+    for cell in ("for _ in range(3): pass", "_2 = 5", "k = _2"):
+        assert recorded.run(cell)["opaque"] == [], cell
+
+
 def test_a_notebook_that_is_run_from_a_cell_is_one_execution(workspace: Workspace, recorded: RecordedShell) -> None:
     (workspace.root / "script.py").write_text("made_by_script = 7\n")
     before = len(recorded.journal())

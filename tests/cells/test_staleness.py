@@ -75,6 +75,19 @@ def test_an_edit_makes_what_follows_from_it_stale_and_nothing_else(recorded: Rec
     assert notebook.states == ["fresh"] * 5
 
 
+def test_outputs_that_are_read_by_number_are_those_of_a_run_from_the_top(recorded: RecordedShell) -> None:
+    notebook = Notebook(recorded, "a = 4", "a * 5", "b = _2", "c = b")
+    notebook.run(0, 1, 2, 3)
+    assert notebook.states == ["fresh"] * 4
+    # When the cell that showed it shows something else, in a run from the top
+    notebook.edit(1, "a * 6")
+    assert notebook.states == ["fresh", "stale", "stale", "stale"]
+    notebook.run(1)  # In [5]
+    assert notebook.states == ["fresh", "fresh", "stale", "stale"]
+    notebook.run(2, 3)
+    assert notebook.states == ["fresh", "fresh", "stale", "stale"]  # In this kernel _2 stays what it was
+
+
 def test_running_a_cell_again_that_makes_the_same_makes_nothing_stale(recorded: RecordedShell) -> None:
     notebook = Notebook(recorded, "a = [1]", "b = len(a)", "c = b")
     notebook.run(0, 1, 2, 0, 1)

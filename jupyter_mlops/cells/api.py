@@ -11,6 +11,7 @@ from .entries import Entries, cache_folder
 from .names import Names, imported_by
 from .policy import sets_up
 from .record import ABSENT, Execution, Value
+from .shown import readers
 from .slice_files import goes_on
 from .staleness import stale
 from .unrun import ATOMIC_TYPES, code_of, guess
@@ -36,6 +37,7 @@ __all__ = [
     "imported_by",
     "keep_together",
     "read_group",
+    "readers",
     "refusal_by_name",
     "regroup",
     "sets_up",

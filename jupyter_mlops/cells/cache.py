@@ -80,8 +80,8 @@ class CellCache:
 
     # -- before a cell -------------------------------------------------------------------------------------------
 
-    def before(self, source: str) -> Decision:
-        """Decide about a cell; where it must run, put back what it may read."""
+    def before(self, source: str, must_run: str = "") -> Decision:
+        """Decide about a cell; where it must run (for a reason given, too), put back what it may read."""
         self._sequence += 1
         try:
             code = analyse(source)
@@ -89,7 +89,7 @@ class CellCache:
             return Decision("run", _("it is not valid Python"))
         try:
             reads = self._reads(code)
-            decision = self._find(source_hash(source), reads)
+            decision = Decision("run", must_run) if must_run else self._find(source_hash(source), reads)
             if decision is None:
                 decision = Decision("run", self._why_new(source_hash(source), reads))
             if decision.action == "take":

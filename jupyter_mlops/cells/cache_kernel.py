@@ -23,13 +23,16 @@ def begin() -> str:
     return ""
 
 
-def before(source: str, cell_id: str = "") -> str:
-    """Decide about the next cell (:class:`.cache.Decision`); where it runs, what it may read is there."""
+def before(source: str, cell_id: str = "", must_run: str = "") -> str:
+    """Decide about the next cell (:class:`.cache.Decision`); where it runs, what it may read is there.
+
+    ``must_run``: why it runs in any case.
+    """
     cache = _cache
     if cache is None:
         return json.dumps(asdict(Decision("run", _("there is no cache"))))
     try:
-        decision = cache.before(source)
+        decision = cache.before(source, must_run)
         recorder = active()
         if decision.action == "take" and cache.taken is not None and recorder is not None:
             recorder.note_taken(cache.taken, source, cell_id)

@@ -7,8 +7,12 @@ it is declared ``global``; else it is the enclosing function's, and in the end t
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
+#: Names through which a cell reaches what earlier ones showed, or their code, also by number (``_7``, ``_i7``).
+HISTORY = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_[oid]h|In|Out")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..engine.planning import PlanBrokenError, RunSilently, SilentCodeError, Skip
@@ -14,6 +15,7 @@ from ..errors import MlopsError
 from ..i18n import gettext as _
 from .blobs import BlobStore
 from .entries import cache_folder
+from .shown import readers
 
 if TYPE_CHECKING:
     from ..engine.attempt import AttemptRequest
@@ -37,6 +39,13 @@ class CachePlanner:
         self._earlier: list[str] = []
         self._on: bool | None = None
         self._taken = False
+        #: Cells to come that read outputs by their number, and so need those above to have run.
+        self._readers: list[str] = []
+
+    def begin(self, cells: Sequence[Any]) -> None:
+        """Find the cells that read what others showed."""
+        sources = [str(cell.source) for cell in cells]
+        self._readers = [sources[place] for place in readers(sources)]
 
     def before(self, index: int, cell: Any, run: RunSilently) -> Skip | None:
         """Take a cell's results from the cache, or have what it reads put back."""
@@ -46,7 +55,7 @@ class CachePlanner:
         if not self._on:
             return None
         try:
-            decision = self._decide(cell, run)
+            decision = self._decide(cell, run, needed=bool(self._readers))
         except SilentCodeError as error:
             self._on = False
             if self._taken:  # what was taken lies in the store, and nobody would put it back
@@ -61,6 +70,8 @@ class CachePlanner:
         skip = self._outputs(decision) if decision["action"] == "take" else None
         self._taken |= skip is not None
         self._earlier.append(source)
+        if source in self._readers:
+            self._readers.remove(source)
         _note(cell, _SAID[decision["action"]], decision["why"], decision["execution"])
         log.info("cell %s: %s%s", index, _SAID[decision["action"]], f" ({decision['why']})" if decision["why"] else "")
         return skip
@@ -92,8 +103,9 @@ class CachePlanner:
             log.info("no cache: %s", why_not)
         return not why_not
 
-    def _decide(self, cell: Any, run: RunSilently) -> dict[str, str]:
-        asking = f"{_KERNEL}.before({str(cell.source)!r}, {str(cell.get('id', ''))!r})"
+    def _decide(self, cell: Any, run: RunSilently, *, needed: bool) -> dict[str, str]:
+        why = _("a cell reads outputs by their number: it and those above run") if needed else ""
+        asking = f"{_KERNEL}.before({str(cell.source)!r}, {str(cell.get('id', ''))!r}, {why!r})"
         found: dict[str, str] = json.loads(run("", value=asking))
         return found
 

@@ -123,6 +123,7 @@ def _acts_outside(record: Execution, now: Now) -> str:
             "network": _("it used the network"),
             "programs": _("it started other programs"),
             "background": _("it left something running"),
+            "history": _("it reads outputs of other cells by their number"),
             "files": _("it changed a file that it read"),
         }.get(why_no_key(record), _("its result can't be told from what it read"))
     if record["background"]:

@@ -6,6 +6,8 @@ import hashlib
 import json
 from typing import Final, Literal, TypedDict
 
+from .names import HISTORY
+
 #: Version of a name to which nothing is bound.
 ABSENT: Final = "absent"
 #: Grows when records of before can't be compared with those of after.
@@ -141,6 +143,8 @@ def why_no_key(record: Execution) -> str:
             return what
     if record["background"]:
         return "background"
+    if reads_history(record):
+        return "history"
     if any(digest in ("changed", "unreadable", "large") for digest in record["files_read"].values()):
         return "files"
     if any(each[0] == "unknown" and name not in record["seeded"] for name, each in record["generators"].items()):
@@ -148,3 +152,8 @@ def why_no_key(record: Execution) -> str:
     if "unknown" in record["options"].values():
         return "options"
     return ""
+
+
+def reads_history(record: Execution) -> bool:
+    """Whether an execution read outputs or code of earlier ones by their numbers."""
+    return any(HISTORY.fullmatch(each) for each in record.get("opaque", ()))

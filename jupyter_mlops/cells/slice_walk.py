@@ -15,11 +15,9 @@ from .chronicle import OUTSIDE, Chronicle, touched
 from .code import analyse
 from .imports import for_effect
 from .policy import sets_up
-from .record import ABSENT, Execution
+from .record import ABSENT, Execution, reads_history
 from .slice_files import folder_makers, paths_needed, writers_of
 
-#: What code reads that looks at earlier outputs.
-_HISTORY_HINTS = ("_", "Out", "In")
 _BUILTINS = frozenset(dir(builtins))
 _MAKES_FOLDERS = re.compile(r"mkdir|makedirs|copytree|extract|TemporaryDirectory|mkdtemp")
 _PLOTS = ("matplotlib.", "seaborn.", "pandas.plotting.")
@@ -199,8 +197,3 @@ def _sets_up(record: Execution, *, logs: bool) -> str:
 def named(record: Execution) -> str:
     """Name an execution for a person."""
     return f"In [{record['count']}]" if record.get("count") else title(record["source"])
-
-
-def reads_history(record: Execution) -> bool:
-    """Whether an execution read outputs or code of earlier ones by their numbers."""
-    return any(each.startswith(_HISTORY_HINTS) for each in record.get("opaque", ()))

@@ -15,10 +15,10 @@ from ..engine.cell_source import source_hash, title
 from ..errors import InvalidInputError, NotFoundError
 from ..i18n import gettext as _
 from .chronicle import OUTSIDE, Chronicle, files_written, touched
-from .record import Execution
+from .record import Execution, reads_history
 from .slice_files import MISSING, UNTOLD, paths_needed
 from .slice_notebook import notebook_of
-from .slice_walk import SliceWalk, named, reads_history, seeds
+from .slice_walk import SliceWalk, named, seeds
 
 Kind = Literal["variable", "execution", "run", "file"]
 CellIs = Literal["unchanged", "edited", "deleted", "unknown"]

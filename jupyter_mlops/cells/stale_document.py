@@ -8,9 +8,9 @@ from ..engine.cell_source import source_hash, title
 from ..i18n import gettext as _
 from .cell_states import CellState, Now
 from .chronicle import OUTSIDE, Chronicle, files_written
-from .record import ABSENT, Execution
+from .record import ABSENT, Execution, reads_history
 from .slice_files import UNTOLD, paths_needed
-from .slice_walk import reads_history, seeds
+from .slice_walk import seeds
 from .stale_walk import UNTOUCHED, Walk
 from .unrun import Guess, code_of, guess, shadows_builtins
 

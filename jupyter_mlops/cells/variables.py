@@ -8,7 +8,6 @@ before and after can be had in time, a possible change that was none is dropped.
 from __future__ import annotations
 
 import builtins
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from typing import Any
 from .code import CellCode
 from .digests import UndigestibleError, digest_of
 from .groups import Groups
-from .names import Names
+from .names import HISTORY, Names
 from .objects import NODE_LIMIT, Reached, reached_from
 from .record import ABSENT
 
@@ -27,8 +26,6 @@ from .record import ABSENT
 _SHELL = frozenset(
     {"In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh"}
 )
-#: Names through which a cell reaches what earlier ones showed, or their code, also by number (``_7``, ``_i7``).
-_HISTORY = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_[oid]h|In|Out")
 #: A digest may take this long, and this share of what the cell took, in seconds; its speed, in bytes per second.
 _DIGEST_SECONDS = 0.010
 _DIGEST_SHARE = 0.2
@@ -135,7 +132,7 @@ class Variables:
             opaque |= self._is_opaque(name)
         binds |= code.writes
         used = code.reads.union(*(uses.reads for name in reads if (uses := self._uses(name)) is not None))
-        history = sorted(name for name in used if _HISTORY.fullmatch(name) and not self._ours(name))
+        history = sorted(name for name in used if HISTORY.fullmatch(name) and not self._ours(name))
         if opaque or history:  # what was shown once may be reached, and what it shares with the variables
             visible = {*self.visible(), *self.taken}
             reads |= visible

@@ -102,6 +102,7 @@ class Client(PapermillNotebookClient):
     def papermill_execute_cells(self) -> None:
         """Run cell after cell until one fails."""
         manager: Manager = self.nb_man
+        self._plan()
         for index, cell in enumerate(self.nb.cells):
             if self.control.is_stopped():
                 raise StoppedError
@@ -148,6 +149,14 @@ class Client(PapermillNotebookClient):
     execute_cell = run_sync(async_execute_cell)  # nbclient's would call the method of the base class
 
     # -- the plan ------------------------------------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        if self.planner is not None:
+            try:
+                self.planner.begin([cell for cell in self.nb.cells if runs(cell)])
+            except Exception:  # then it can't be trusted with a cell either
+                log.exception("The plan of the notebook failed; all cells are run.")
+                self.planner = None
 
     def _skipped(self, index: int, cell: Any) -> bool:
         """Let the planner prepare a cell; whether it is not to be run."""

@@ -53,6 +53,9 @@ class Planner(Protocol):
     One that raises is logged, and the cell runs; :class:`PlanBrokenError` ends the execution.
     """
 
+    def begin(self, cells: Sequence[Any]) -> None:
+        """See the notebook's code cells, before the first runs."""
+
     def before(self, index: int, cell: Any, run: RunSilently) -> Skip | None:
         """Return what to take in place of running ``cell``, or None to run it. ``cell.metadata`` may be written."""
 

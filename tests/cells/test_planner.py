@@ -269,3 +269,17 @@ def test_what_sets_up_the_shell_is_done_again(here: Workspace) -> None:
     # A later cell finds the magics and the way of showing that it would find had all run
     assert job.run() == ["replayed", "replayed", "cached", "ran"]
     assert job.error == "" and job.text(3) == "ONE\n0.67"
+
+
+def test_outputs_that_are_read_by_number_are_there(here: Workspace) -> None:
+    cells = ["x = 4", "x * 5", "y = _2 + 1", "z = Out[2] + y", "for _ in range(2): z += _", "print(z)", "w = x"]
+    job = Job(here, cells)
+    job.run()
+    # When it is run again, all up to the last cell that reads so must run, and what follows from these
+    assert job.run() == ["ran"] * 6 + ["cached"], [job.why(index) for index in range(len(cells))]
+    assert "by their number" in job.why(0)
+    assert job.error == ""
+    # And a changed output changes what follows from it
+    job.cells[1] = "x * 6"
+    assert job.run() == ["ran"] * 6 + ["cached"]
+    assert job.done[5].outputs[0].text == "50\n"

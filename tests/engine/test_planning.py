@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ class Memory:
         self.known = known or {}
         self.asked: list[int] = []
         self.refused: list[str] = []
+
+    def begin(self, cells: Sequence[Any]) -> None:
+        self.seen = [cell.source for cell in cells]
 
     def before(self, index: int, cell: Any, run: RunSilently) -> Skip | None:
         self.asked.append(index)
@@ -65,6 +69,7 @@ def test_cells_are_taken_from_a_cache_and_their_variables_restored(tmp_path: Pat
 
     assert outputs_text(out) == whole
     assert (first.asked, second.asked) == ([0, 2], [0, 2])  # empty cells are nobody's business
+    assert second.seen == [CELLS[0], CELLS[2]]
     assert (tmp_path / "ran").read_text() == "1"
     cells = json.loads(out.read_text())["cells"]
     assert [cell["execution_count"] for cell in cells] == [99, None, 1]  # what ran silently took no number
@@ -83,6 +88,16 @@ def test_an_error_in_the_kernel_is_told_to_the_planner_and_one_in_the_planner_ru
 
     assert "ran" in outputs_text(tmp_path / "out.ipynb")
     assert planner.refused == ["NameError: name 'x' is not defined True", "NameError: name 'x' is not defined False"]
+
+
+def test_a_planner_that_fails_at_the_beginning_is_not_asked_again(tmp_path: Path) -> None:
+    class Blind(Memory):
+        def begin(self, cells: Sequence[Any]) -> None:
+            raise RuntimeError("the cache is damaged")
+
+    planner = Blind()
+    assert "ran" in outputs_text(execute(tmp_path, planner, "print('ran')"))
+    assert planner.asked == []
 
 
 def test_skipped_outputs_are_bounded_as_others_are(tmp_path: Path) -> None:

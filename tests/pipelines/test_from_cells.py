@@ -324,6 +324,7 @@ def test_cells_that_failed_or_rely_on_hidden_state_are_said(workspace: Workspace
         ([], "has no code to make steps of"),
         ([text("# only words"), code("x = 1", "skip")], "has no code to make steps of"),
         (["a = 1", "b = = 2"], "Cell 2 of n.ipynb is not valid Python"),
+        (["a = 1", "a + 1", "b = _2"], "Cell 3 of n.ipynb reads earlier outputs by their number"),
         ([code("a = 1", "step:a", "prev:b"), code("b = 1", "step:b", "prev:a")], "go round in a circle: a → b → a"),
         ([code("a = 1", "step:a", "prev:a")], "go round in a circle: a → a"),
         ([code("a = 1", "step:a", "prev:z")], "waits for 'z', which no cell is tagged with"),

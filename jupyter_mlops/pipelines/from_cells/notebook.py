@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...cells.api import code_of
+from ...cells.api import code_of, readers
 from ...engine.cell_source import title
 from ...engine.notebook_file import read_json
 from ...errors import InvalidInputError
@@ -96,5 +96,15 @@ def read_notebook(workspace: Workspace, path: str) -> Notebook:
         raise InvalidInputError(
             _("{notebook} has no code to make steps of.").format(notebook=stored),
             next=_("Name a notebook with code cells that are not tagged 'skip'."),
+        )
+    taken = [cell for cell in cells if cell.mark.role != "skip"]
+    for place in readers([cell.source for cell in taken]):
+        raise InvalidInputError(
+            _("Cell {number} of {notebook} reads earlier outputs by their number.").format(
+                number=taken[place].place + 1, notebook=stored
+            ),
+            why=_("In a step cells have other numbers: {line}").format(line=title(taken[place].source)),
+            next=_("Bind what it reads to a name, and read that; or leave the cell out with the tag 'skip'."),
+            details={"notebook": stored, "cell": taken[place].id},
         )
     return Notebook(stored, metadata, cells)

@@ -3,9 +3,9 @@ import type {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
-import type { NotebookPanel } from '@jupyterlab/notebook';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { CommandIDs, describeArgs, textArg } from '../commands';
+import { followFront, PerNotebook } from '../components/notebooks';
 import { attempt } from '../components/notify';
 import { IMlopsServices } from '../components/tokens';
 import { runStaleIcon, sliceIcon } from './icons';
@@ -34,39 +34,24 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const { trans } = services;
     const { commands } = app;
-    const known = new WeakMap<NotebookPanel, Promise<NotebookCells>>();
-    const made = new WeakMap<NotebookPanel, NotebookCells>();
-
-    const of = (panel: NotebookPanel): Promise<NotebookCells> => {
-      let cells = known.get(panel);
-      if (!cells) {
-        cells = Promise.all([
-          import('./notebook-cells'),
-          panel.context.ready
-        ]).then(([{ NotebookCells }]) => {
-          const found = new NotebookCells(services, panel);
-          made.set(panel, found);
-          return found;
-        });
-        known.set(panel, cells);
+    const cells = new PerNotebook(async panel => {
+      const [{ NotebookCells }] = await Promise.all([
+        import('./notebook-cells'),
+        panel.context.ready
+      ]);
+      return new NotebookCells(services, panel);
+    });
+    followFront(app, tracker, panel => {
+      if (panel) {
+        void attempt(trans, async () => (await cells.of(panel)).model.seen());
       }
-      return cells;
-    };
-    /** Look after the notebook in front; the code for that is fetched with the first one. */
-    const follow = () => {
-      const panel = tracker.currentWidget;
-      if (panel && !panel.isDisposed) {
-        void attempt(trans, async () => (await of(panel)).model.seen());
-      }
-    };
-    void app.restored.then(() => {
-      tracker.currentChanged.connect(follow);
-      follow();
     });
 
     commands.commandExecuted.connect((_, { id }) => {
-      if (RESTARTS.has(id) && tracker.currentWidget) {
-        made.get(tracker.currentWidget)?.warnOfHidden();
+      if (RESTARTS.has(id)) {
+        void cells.known(tracker.currentWidget)?.then(each => {
+          each.warnOfHidden();
+        });
       }
     });
 
@@ -78,7 +63,7 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
         icon?: typeof sliceIcon;
         args?: Record<string, string>;
       },
-      execute: (cells: NotebookCells, name: string) => unknown
+      execute: (found: NotebookCells, name: string) => unknown
     ) => {
       commands.addCommand(id, {
         label: options.label,
@@ -90,7 +75,7 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
           const panel = tracker.currentWidget;
           if (panel) {
             await attempt(trans, async () =>
-              execute(await of(panel), textArg(args, 'name'))
+              execute(await cells.of(panel), textArg(args, 'name'))
             );
           }
         }
@@ -109,7 +94,7 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
         ),
         icon: runStaleIcon
       },
-      cells => cells.runStale()
+      found => found.runStale()
     );
     add(
       CommandIDs.runNeeded,
@@ -119,7 +104,7 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
           'Run the cell, and before it the cells whose results it needs and the kernel no longer has'
         )
       },
-      cells => cells.runNeeded()
+      found => found.runNeeded()
     );
     add(
       CommandIDs.showSlice,
@@ -135,7 +120,7 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
           )
         }
       },
-      (cells, name) => cells.showSlice(name)
+      (found, name) => found.showSlice(name)
     );
     add(
       CommandIDs.clearSlice,
@@ -143,7 +128,7 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
         label: trans.__('Close the Slice'),
         caption: trans.__('Highlight no slice any more')
       },
-      cells => cells.clearSlice()
+      found => found.clearSlice()
     );
     add(
       CommandIDs.explainCell,
@@ -151,7 +136,7 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
         label: trans.__('Why Is This Cell Marked?'),
         caption: trans.__('Say how the cell stands to what ran, and why')
       },
-      cells => cells.explain()
+      found => found.explain()
     );
     add(
       CommandIDs.nextMarked,
@@ -161,7 +146,7 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
           'Go to the next cell that is stale, edited, failed or relies on hidden state'
         )
       },
-      cells => cells.nextMarked()
+      found => found.nextMarked()
     );
   }
 };

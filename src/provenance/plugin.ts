@@ -6,9 +6,9 @@ import { ICommandPalette, Notification } from '@jupyterlab/apputils';
 import type { NotebookPanel } from '@jupyterlab/notebook';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { CommandIDs, describeArgs, textArg } from '../commands';
+import { followFront, PerNotebook } from '../components/notebooks';
 import { attempt } from '../components/notify';
 import { IMlopsServices } from '../components/tokens';
-import type { NotebookProvenance } from './notebook-provenance';
 
 /** What made an output, what a cell leads to, and the way from a page to the cell. */
 export const provenancePlugin: JupyterFrontEndPlugin<void> = {
@@ -25,40 +25,29 @@ export const provenancePlugin: JupyterFrontEndPlugin<void> = {
   ) => {
     const { trans } = services;
     const { commands } = app;
-    const known = new WeakMap<NotebookPanel, Promise<NotebookProvenance>>();
+    const provenance = new PerNotebook(async panel => {
+      services.workspaces.start();
+      const [{ NotebookProvenance }] = await Promise.all([
+        import('./notebook-provenance'),
+        panel.context.ready
+      ]);
+      return new NotebookProvenance(services, panel);
+    });
     let front: NotebookPanel | null = null;
 
-    const of = (panel: NotebookPanel): Promise<NotebookProvenance> => {
-      let found = known.get(panel);
-      if (!found) {
-        services.workspaces.start();
-        found = Promise.all([
-          import('./notebook-provenance'),
-          panel.context.ready
-        ]).then(
-          ([{ NotebookProvenance }]) => new NotebookProvenance(services, panel)
-        );
-        known.set(panel, found);
+    followFront(app, tracker, panel => {
+      if (front && front !== panel && !front.isDisposed) {
+        void provenance.known(front)?.then(each => {
+          each.setActive(false);
+        });
       }
-      return found;
-    };
-    const follow = () => {
-      const before = front;
-      front = tracker.currentWidget;
-      if (before && before !== front && !before.isDisposed) {
-        void known.get(before)?.then(each => each.setActive(false));
-      }
-      const panel = front;
-      if (panel && !panel.isDisposed) {
+      front = panel;
+      if (panel) {
         void attempt(trans, async () => {
-          const found = await of(panel);
+          const found = await provenance.of(panel);
           found.setActive(panel === front && !panel.isDisposed);
         });
       }
-    };
-    void app.restored.then(() => {
-      tracker.currentChanged.connect(follow);
-      follow();
     });
 
     commands.addCommand(CommandIDs.showOrigin, {
@@ -74,7 +63,7 @@ export const provenancePlugin: JupyterFrontEndPlugin<void> = {
           return;
         }
         await attempt(trans, async () => {
-          const shown = (await of(panel)).show();
+          const shown = (await provenance.of(panel)).show();
           if (!shown) {
             Notification.info(
               shown === null

@@ -1,6 +1,7 @@
 import type { Locator } from '@playwright/test';
 import { expect } from '@playwright/test';
 import type { Lab } from './lab';
+import { kernelReady, runInKernel, saveNotebook } from './notebook-file';
 
 /** A notebook whose cells are marked. */
 export class Cells {
@@ -53,48 +54,15 @@ export class Cells {
   /** Make a notebook with these code cells, open it and wait for its kernel. */
   async open(path: string, sources: string[]): Promise<void> {
     const { page } = this.lab;
-    await page.evaluate(
-      async ([where, code]) => {
-        const { contents } = (window as any).jupyterapp.serviceManager;
-        await contents.save(where, {
-          type: 'notebook',
-          format: 'json',
-          content: {
-            nbformat: 4,
-            nbformat_minor: 5,
-            metadata: {
-              kernelspec: {
-                name: 'python3',
-                display_name: 'Python 3',
-                language: 'python'
-              }
-            },
-            cells: code.map((source, n) => ({
-              id: `cell-${n + 1}`,
-              cell_type: 'code',
-              metadata: {},
-              source,
-              outputs: [],
-              execution_count: null
-            }))
-          }
-        });
-      },
-      [path, sources] as const
-    );
+    const cells = sources.map((source, n) => ({ id: `cell-${n + 1}`, source }));
+    await saveNotebook(page, path, cells);
     await this.lab.execute('docmanager:open', { path, factory: 'Notebook' });
-    await expect(page.locator('#jp-main-statusbar')).toContainText('| Idle', {
-      timeout: 60_000
-    });
+    await kernelReady(page);
   }
 
   /** Begin to record the kernel, without a cell. */
   async record(): Promise<void> {
-    await this.lab.page.evaluate(async () => {
-      const { shell } = (window as any).jupyterapp;
-      const { kernel } = shell.currentWidget.context.sessionContext.session;
-      await kernel.requestExecute({ code: '%load_ext jupyter_mlops' }).done;
-    });
+    await runInKernel(this.lab.page, '%load_ext jupyter_mlops');
   }
 
   /** Write a cell's source, as a person who types. */

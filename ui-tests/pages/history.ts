@@ -1,6 +1,7 @@
 import type { Locator } from '@playwright/test';
 import { expect } from '@playwright/test';
 import type { Lab } from './lab';
+import { kernelReady, runInKernel, saveNotebook } from './notebook-file';
 
 /** The History panel at the right, and the notebook that it follows. */
 export class History {
@@ -42,44 +43,16 @@ export class History {
     path: string,
     cells: readonly (readonly [string, string])[]
   ): Promise<void> {
-    await this.lab.page.evaluate(
-      async ([where, sources]) => {
-        const { contents } = (window as any).jupyterapp.serviceManager;
-        await contents.save(where, {
-          type: 'notebook',
-          format: 'json',
-          content: {
-            nbformat: 4,
-            nbformat_minor: 5,
-            metadata: {
-              kernelspec: {
-                name: 'python3',
-                display_name: 'Python 3',
-                language: 'python'
-              }
-            },
-            cells: sources.map(([id, source]) => ({
-              id,
-              cell_type: 'code',
-              metadata: {},
-              source,
-              outputs: [],
-              execution_count: null
-            }))
-          }
-        });
-      },
-      [path, cells] as const
+    await saveNotebook(
+      this.lab.page,
+      path,
+      cells.map(([id, source]) => ({ id, source }))
     );
   }
 
   /** Run code in the notebook's kernel, in no cell. */
   async inKernel(code: string): Promise<void> {
-    await this.lab.page.evaluate(async source => {
-      const { shell } = (window as any).jupyterapp;
-      const { kernel } = shell.currentWidget.context.sessionContext.session;
-      await kernel.requestExecute({ code: source }).done;
-    }, code);
+    await runInKernel(this.lab.page, code);
   }
 
   /** Run one cell. */
@@ -90,10 +63,7 @@ export class History {
 
   /** Wait for the kernel, whose description comes into the document when it is there. */
   async kernelReady(): Promise<void> {
-    await expect(this.lab.page.locator('#jp-main-statusbar')).toContainText(
-      '| Idle',
-      { timeout: 60_000 }
-    );
+    await kernelReady(this.lab.page);
   }
 
   /** Write a cell's source, as a person who types. */

@@ -1,38 +1,16 @@
 import { expect, test } from '@playwright/test';
 import { History } from '../pages/history';
 import { Lab } from '../pages/lab';
+import { kernelReady, saveNotebook } from '../pages/notebook-file';
 
 const NOTEBOOK = 'iris/notes.ipynb';
 
 /** A notebook of its own, so that other tests' notebooks stay as they are. */
 async function makeNotebook(lab: Lab, path = NOTEBOOK): Promise<void> {
-  await lab.page.evaluate(async where => {
-    const { contents } = (window as any).jupyterapp.serviceManager;
-    const cell = (id: string, source: string) => ({
-      id,
-      cell_type: 'code',
-      metadata: {},
-      source,
-      outputs: [],
-      execution_count: null
-    });
-    await contents.save(where, {
-      type: 'notebook',
-      format: 'json',
-      content: {
-        nbformat: 4,
-        nbformat_minor: 5,
-        metadata: {
-          kernelspec: {
-            name: 'python3',
-            display_name: 'Python 3',
-            language: 'python'
-          }
-        },
-        cells: [cell('one', 'rows = 1'), cell('two', 'print(rows)')]
-      }
-    });
-  }, path);
+  await saveNotebook(lab.page, path, [
+    { id: 'one', source: 'rows = 1' },
+    { id: 'two', source: 'print(rows)' }
+  ]);
 }
 
 test('edit, save, wait, restore the version before, undo', async ({ page }) => {
@@ -133,9 +111,7 @@ test('executions of recorded cells: listed as they run, opened, back to the cell
   await history.width(320);
   await lab.screenshots('history-executions-none');
 
-  await expect(page.locator('#jp-main-statusbar')).toContainText('| Idle', {
-    timeout: 60_000
-  });
+  await kernelReady(page);
   await page.evaluate(async () => {
     const { shell } = (window as any).jupyterapp;
     const { kernel } = shell.currentWidget.context.sessionContext.session;
@@ -232,9 +208,7 @@ test('names, search, copies, a deleted notebook, in both themes', async ({
   await expect(history.panel).toContainText('story (');
 
   // Until then the kernel's description comes into the document.
-  await expect(page.locator('#jp-main-statusbar')).toContainText('| Idle', {
-    timeout: 60_000
-  });
+  await kernelReady(page);
   await lab.execute('docmanager:save-all');
   await lab.execute('application:close-all');
   await lab.deleteFile('iris/story.ipynb');

@@ -1,6 +1,7 @@
 import { expect, test } from '@playwright/test';
 import { History } from '../pages/history';
 import { Lab } from '../pages/lab';
+import { saveNotebook } from '../pages/notebook-file';
 
 const NOTEBOOK = 'iris/points.ipynb';
 const CELLS = [
@@ -18,7 +19,8 @@ test('from an output to its data, from a cell to its run, and back; verified and
   const history = new History(lab);
   await lab.open('iris');
   await lab.writeFile('iris/points.csv', 'x,y\n1,2\n3,4\n5,9\n');
-  await makeNotebook(lab);
+  const cells = CELLS.map((source, n) => ({ id: `points-${n}`, source }));
+  await saveNotebook(page, NOTEBOOK, cells);
   await lab.execute('docmanager:open', { path: NOTEBOOK, factory: 'Notebook' });
   const notebook = history.notebook;
   await history.kernelReady();
@@ -96,35 +98,3 @@ test('from an output to its data, from a cell to its run, and back; verified and
     page.locator('.lm-TabBar-tab', { hasText: 'points-as-executed' })
   ).toHaveCount(1);
 });
-
-async function makeNotebook(lab: Lab): Promise<void> {
-  await lab.page.evaluate(
-    async ([path, sources]) => {
-      const { contents } = (window as any).jupyterapp.serviceManager;
-      await contents.save(path, {
-        type: 'notebook',
-        format: 'json',
-        content: {
-          nbformat: 4,
-          nbformat_minor: 5,
-          metadata: {
-            kernelspec: {
-              name: 'python3',
-              display_name: 'Python 3',
-              language: 'python'
-            }
-          },
-          cells: sources.map((source, index) => ({
-            id: `points-${index}`,
-            cell_type: 'code',
-            metadata: {},
-            source,
-            outputs: [],
-            execution_count: null
-          }))
-        }
-      });
-    },
-    [NOTEBOOK, CELLS] as const
-  );
-}

@@ -1,47 +1,27 @@
 import { expect, test } from '@playwright/test';
 import { Cells } from '../pages/cells';
 import { Lab } from '../pages/lab';
+import { kernelReady, saveNotebook } from '../pages/notebook-file';
 
 const NOTEBOOK = 'iris/cells.ipynb';
 
 /** A notebook with tags. */
 async function make(lab: Lab): Promise<void> {
-  await lab.page.evaluate(async where => {
-    const { contents } = (window as any).jupyterapp.serviceManager;
-    const cell = (id: string, source: string, ...tags: string[]) => ({
-      id,
-      cell_type: 'code',
-      metadata: { tags },
-      source,
-      outputs: [],
-      execution_count: null
-    });
-    await contents.save(where, {
-      type: 'notebook',
-      format: 'json',
-      content: {
-        nbformat: 4,
-        nbformat_minor: 5,
-        metadata: {
-          kernelspec: {
-            name: 'python3',
-            display_name: 'Python 3',
-            language: 'python'
-          }
-        },
-        cells: [
-          cell('imports', 'import math\nimport threading'),
-          cell('settings', 'scale = 2.5', 'parameters'),
-          cell('load', '# Load the rows\nrows = [1, 2, 3]', 'step:load'),
-          cell('alias', 'same = rows'),
-          cell('lock', 'lock = threading.Lock()'),
-          cell('grow', 'with lock:\n    same.append(scale)', 'step:grow'),
-          cell('show', 'print(math.fsum(rows))', 'step:show', 'prev:grow'),
-          cell('draft', 'draft = None', 'skip')
-        ]
-      }
-    });
-  }, NOTEBOOK);
+  const cell = (id: string, source: string, ...tags: string[]) => ({
+    id,
+    source,
+    tags
+  });
+  await saveNotebook(lab.page, NOTEBOOK, [
+    cell('imports', 'import math\nimport threading'),
+    cell('settings', 'scale = 2.5', 'parameters'),
+    cell('load', '# Load the rows\nrows = [1, 2, 3]', 'step:load'),
+    cell('alias', 'same = rows'),
+    cell('lock', 'lock = threading.Lock()'),
+    cell('grow', 'with lock:\n    same.append(scale)', 'step:grow'),
+    cell('show', 'print(math.fsum(rows))', 'step:show', 'prev:grow'),
+    cell('draft', 'draft = None', 'skip')
+  ]);
 }
 
 test('a pipeline is made from the cells of a notebook', async ({ page }) => {
@@ -49,9 +29,7 @@ test('a pipeline is made from the cells of a notebook', async ({ page }) => {
   await lab.open('iris');
   await make(lab);
   await lab.execute('docmanager:open', { path: NOTEBOOK });
-  await expect(page.locator('#jp-main-statusbar')).toContainText('| Idle', {
-    timeout: 60_000
-  });
+  await kernelReady(page);
   // Recorded: what a lock shares no objects with is not told by code alone.
   await new Cells(lab).record();
   await lab.execute('notebook:run-all-cells');

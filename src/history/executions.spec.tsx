@@ -3,6 +3,7 @@ import { Signal } from '@lumino/signaling';
 import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { CommandIDs } from '../commands';
+import { execution as anExecution } from '../testing/executions';
 import { FakeServer, problem, readyKit, show } from '../testing/kit';
 import { createExecutionsSection } from './executions';
 import { ExecutionsModel } from './executions-model';
@@ -13,34 +14,11 @@ function execution(
   count: number,
   fields: Partial<RecordedExecution> = {}
 ): RecordedExecution {
-  return {
+  return anExecution(count, {
     id: `00000000000${count}`,
-    session: 'kernel',
-    sequence: count,
-    notebook: 'train.ipynb',
-    cell_id: `cell${count}`,
-    count,
-    title: `step_${count}()`,
-    status: 'succeeded',
-    started_at: 1_795_000_000 + count,
-    seconds: 1.25,
-    error: '',
-    reads: {},
-    written: [],
-    changed: [],
-    deleted: [],
-    files_read: {},
-    files_written: {},
-    data: {},
-    runs: [],
     key: `k${count}`,
-    incomplete: '',
-    restored: '',
-    pipeline_run_id: '',
-    step: '',
-    attempt: 1,
     ...fields
-  };
+  });
 }
 
 class FakeNotebooks implements IOpenNotebooks {

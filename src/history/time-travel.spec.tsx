@@ -2,46 +2,13 @@ import * as apputils from '@jupyterlab/apputils';
 import { Signal } from '@lumino/signaling';
 import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { execution } from '../testing/executions';
 import { FakeServer, readyKit, show } from '../testing/kit';
 import { createExecutionsSection } from './executions';
 import type { IOpenNotebooks, NotebookContext } from './open-notebooks';
 import type { IJump } from './time-travel';
 import { describe as describeJump, hasState, leftBehind } from './time-travel';
 import type { RecordedExecution } from './types';
-
-function execution(
-  sequence: number,
-  fields: Partial<RecordedExecution> = {}
-): RecordedExecution {
-  return {
-    id: `e${sequence}`,
-    session: 'kernel',
-    sequence,
-    notebook: 'train.ipynb',
-    cell_id: `cell${sequence}`,
-    count: sequence,
-    title: `step_${sequence}()`,
-    status: 'succeeded',
-    started_at: 1_795_000_000 + sequence,
-    seconds: 1,
-    error: '',
-    reads: {},
-    written: [],
-    changed: [],
-    deleted: [],
-    files_read: {},
-    files_written: {},
-    data: {},
-    runs: [],
-    key: '',
-    incomplete: '',
-    restored: '',
-    pipeline_run_id: '',
-    step: '',
-    attempt: 1,
-    ...fields
-  };
-}
 
 const jump: IJump = {
   label: 'In [1]',

@@ -2,6 +2,7 @@ import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { CommandIDs } from '../commands';
 import { noTranslation } from '../i18n';
+import { execution } from '../testing/executions';
 import { FakeServer, problem, readyKit, show } from '../testing/kit';
 import { ImpactModel } from './impact-model';
 import { MadeIn } from './made-in';
@@ -9,46 +10,8 @@ import { OriginCard } from './origin-card';
 import { executionOf, isResult, Origins } from './origins';
 import { inWords } from './output-origins';
 import { isGoing, ReproductionModel } from './reproduction-model';
-import type {
-  CellFeeds,
-  ExecutionOrigin,
-  RecordedExecution,
-  Verification
-} from './types';
+import type { CellFeeds, ExecutionOrigin, Verification } from './types';
 import { VerificationSection } from './verification';
-
-function execution(
-  count: number,
-  fields: Partial<RecordedExecution> = {}
-): RecordedExecution {
-  return {
-    id: `e${count}`,
-    session: 's',
-    sequence: count,
-    notebook: 'train.ipynb',
-    cell_id: `cell${count}`,
-    count,
-    title: `step_${count}()`,
-    status: 'succeeded',
-    started_at: 1000 + count,
-    seconds: 2,
-    error: '',
-    reads: {},
-    written: [],
-    changed: [],
-    deleted: [],
-    files_read: {},
-    files_written: {},
-    data: {},
-    runs: [],
-    key: '',
-    incomplete: '',
-    pipeline_run_id: '',
-    step: '',
-    attempt: 0,
-    ...fields
-  } as RecordedExecution;
-}
 
 function origin(fields: Partial<ExecutionOrigin> = {}): ExecutionOrigin {
   return {
@@ -141,11 +104,15 @@ describe('what made an output', () => {
   });
 
   it('is said in a line', () => {
-    expect(inWords(origin(), noTranslation(), 1009 + 120)).toBe(
-      'In [9] · 2m ago · from 8 cells · raw.csv'
-    );
     expect(
-      inWords(origin({ upstream: [], sources: [] }), noTranslation(), 1009)
+      inWords(origin(), noTranslation(), execution(9).started_at + 120)
+    ).toBe('In [9] · 2m ago · from 8 cells · raw.csv');
+    expect(
+      inWords(
+        origin({ upstream: [], sources: [] }),
+        noTranslation(),
+        execution(9).started_at
+      )
     ).toBe('In [9] · now');
   });
 

@@ -8,7 +8,7 @@ import re
 import resource
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,30 +42,7 @@ class Session:
             assert decision.action != "start over", decision.why
             if decision.action == "take":
                 return True
-        record: Execution = {
-            "kind": "execution",
-            "format": FORMAT,
-            "id": f"{self.id}-{len(self.records)}",
-            "session": self.id,
-            "sequence": len(self.actions),
-            "source": source,
-            "status": "running",
-            "runs": [],
-            "data": {},
-            "outputs": [],
-            "pipeline_run_id": "",
-            "step": "",
-        }
-        running = Running(record, self.observer, self.workspace)
-        running.begin()
-        error: BaseException | None = None
-        try:
-            with bounded():
-                exec(compile(source, "cell", "exec"), self.space)
-        except Exception as raised:
-            raised.__traceback__ = None
-            error = raised
-        running.end(error)
+        record, error = execute(self, source, sequence=len(self.actions))
         self.records.append(record)
         if self.cache is not None:
             self.cache.after(record, "")
@@ -79,6 +56,39 @@ class Session:
         if self.cache is not None:
             self.cache.put_back_all()
         return picture({name: each for name, each in self.space.items() if not name.startswith("__")})
+
+
+def execute(
+    session: Any, source: str, *, sequence: int, begun: Callable[[Running], None] = lambda running: None
+) -> tuple[Execution, BaseException | None]:
+    """Run a cell in a session's ``space`` as a kernel does; return its record, and how it failed."""
+    record: Execution = {
+        "kind": "execution",
+        "format": FORMAT,
+        "id": f"{session.id}-{len(session.records)}",
+        "session": session.id,
+        "sequence": sequence,
+        "count": sequence,
+        "source": source,
+        "status": "running",
+        "runs": [],
+        "data": {},
+        "outputs": [],
+        "pipeline_run_id": "",
+        "step": "",
+    }
+    running = Running(record, session.observer, session.workspace)
+    running.begin()
+    begun(running)
+    error: BaseException | None = None
+    try:
+        with bounded():
+            exec(compile(source, "cell", "exec"), session.space)
+    except Exception as raised:
+        raised.__traceback__ = None
+        error = raised
+    running.end(error)
+    return record, error
 
 
 class EndlessError(BaseException):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_mlops.cells.execution import Observer, Running
-from jupyter_mlops.cells.record import FORMAT, Execution
+from jupyter_mlops.cells.execution import Observer
+from jupyter_mlops.cells.record import Execution
 from jupyter_mlops.cells.timetravel.states import State
 from jupyter_mlops.cells.timetravel.travel import TimeTravel
 from jupyter_mlops.workspace import Workspace
 
-from ..sessions import bounded, picture
+from ..sessions import bounded, execute, picture
 
 
 class Traveller:
@@ -43,32 +43,12 @@ class Traveller:
 
     def run(self, source: str) -> Execution:
         """Run a cell as a kernel does; return its record."""
-        record: Execution = {
-            "kind": "execution",
-            "format": FORMAT,
-            "id": f"{self.id}-{len(self.records) + 1}",
-            "session": self.id,
-            "sequence": len(self.records) + 1,
-            "count": len(self.records) + 1,
-            "source": source,
-            "status": "running",
-            "runs": [],
-            "data": {},
-            "outputs": [],
-            "pipeline_run_id": "",
-            "step": "",
-        }
-        running = Running(record, self.observer, self.workspace)
-        running.begin()
-        self.travel.before(running.may_change)
-        error: BaseException | None = None
-        try:
-            with bounded():
-                exec(compile(source, "cell", "exec"), self.space)
-        except Exception as raised:
-            raised.__traceback__ = None
-            error = raised
-        running.end(error)
+        record, _error = execute(
+            self,
+            source,
+            sequence=len(self.records) + 1,
+            begun=lambda running: self.travel.before(running.may_change),
+        )
         self.records.append(record)
         self.travel.after(record)
         return record

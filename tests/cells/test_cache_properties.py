@@ -6,9 +6,6 @@ import collections
 import contextlib
 import os
 import random
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, reject, settings
@@ -17,7 +14,7 @@ from hypothesis import strategies as st
 from jupyter_mlops.workspace import Workspace
 
 from .programs import cells, template
-from .sessions import EndlessError, Session
+from .sessions import EndlessError, Session, fresh_workspace
 
 #: Of each of the four parts below, which run on all cores.
 EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "500"))
@@ -79,19 +76,6 @@ def edited(notebook: list[str], changes: list[tuple[str, int, str]]) -> list[str
         else:
             now.append(now[at])
     return now
-
-
-@contextlib.contextmanager
-def fresh_workspace() -> Iterator[Workspace]:
-    """A folder of its own, in which the notebook's files lie as well."""
-    before = Path.cwd()
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "mlops.toml").touch()
-        os.chdir(folder)
-        try:
-            yield Workspace(folder)
-        finally:
-            os.chdir(before)
 
 
 def run(workspace: Workspace, notebook: list[str], *, cached: bool) -> tuple[str, list[str]]:

@@ -11,8 +11,7 @@ import pytest
 
 from jupyter_mlops.cells.slicing import Target, slice_of
 
-from .sessions import Session
-from .test_cache_properties import fresh_workspace
+from .sessions import Session, fresh_workspace
 
 
 def actions(notebook: list[str], *, again: list[str] | None = None) -> list[str]:

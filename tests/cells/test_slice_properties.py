@@ -15,8 +15,8 @@ from jupyter_mlops.cells.record import Execution
 from jupyter_mlops.cells.slicing import Target, slice_of
 from jupyter_mlops.workspace import Workspace
 
-from .sessions import EndlessError, Session, bounded, picture
-from .test_cache_properties import FIRST, fresh_workspace, guarded
+from .sessions import EndlessError, Session, bounded, fresh_workspace, picture
+from .test_cache_properties import FIRST, guarded
 
 #: Of each of the four parts, which run on all cores.
 EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "250"))

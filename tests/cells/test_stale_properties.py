@@ -16,8 +16,8 @@ from jupyter_mlops.cells.live_sessions import LiveSession
 from jupyter_mlops.cells.staleness import CellState, stale
 from jupyter_mlops.workspace import Workspace
 
-from .sessions import EndlessError, Session, bounded, picture
-from .test_cache_properties import FIRST, fresh_workspace, guarded
+from .sessions import EndlessError, Session, bounded, fresh_workspace, picture
+from .test_cache_properties import FIRST, guarded
 from .test_slice_properties import alone, begin, shown
 
 #: Of each of the four parts, which run on all cores.

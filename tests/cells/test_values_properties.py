@@ -19,6 +19,7 @@ from jupyter_mlops.cells.blobs import BlobStore
 from jupyter_mlops.cells.values import keep, restore
 
 from .kept import main_module, run
+from .sessions import MEMORY_FOLDER
 
 #: More of them by hand:  VALUE_EXAMPLES=50000 pytest tests/cells/test_values_properties.py
 EXAMPLES = int(os.environ.get("VALUE_EXAMPLES", "500"))
@@ -389,7 +390,7 @@ def _slot(value: Any) -> bool:
 @given(steps=st.lists(_step, min_size=1, max_size=25), names=st.lists(_index, min_size=1, max_size=6))
 def test_what_is_restored_is_what_was_kept(steps: list[tuple[Any, ...]], names: list[int]) -> None:
     # Given variables that refer to one another in any way
-    with main_module() as before, tempfile.TemporaryDirectory() as folder:
+    with main_module() as before, tempfile.TemporaryDirectory(dir=MEMORY_FOLDER) as folder:
         run(NOTEBOOK, before)
         builder = Builder(before)
         for step in steps:

@@ -15,8 +15,8 @@ from jupyter_mlops.cells.record import Execution
 from jupyter_mlops.errors import InvalidInputError
 from jupyter_mlops.pipelines.from_cells.proposing import Proposal, propose_from
 from jupyter_mlops.workspace import Workspace
-from tests.cells.sessions import EndlessError, Session, picture
-from tests.cells.test_cache_properties import FIRST, fresh_workspace, guarded
+from tests.cells.sessions import EndlessError, Session, fresh_workspace, picture
+from tests.cells.test_cache_properties import FIRST, guarded
 
 from .steps_in_process import StepsRun, as_notebook, files
 

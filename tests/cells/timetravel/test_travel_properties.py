@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from jupyter_mlops.cells.timetravel.errors import StateLostError
 
 from ..programs import template
-from ..sessions import EndlessError
-from ..test_cache_properties import FIRST, fresh_workspace, guarded
+from ..sessions import EndlessError, fresh_workspace
+from ..test_cache_properties import FIRST, guarded
 from .travellers import Traveller
 
 EXAMPLES = int(os.environ.get("MLOPS_TRAVEL_EXAMPLES", "60"))

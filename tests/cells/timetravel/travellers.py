@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from jupyter_mlops.cells.execution import Observer
 from jupyter_mlops.cells.record import Execution
 from jupyter_mlops.cells.timetravel.states import State
 from jupyter_mlops.cells.timetravel.travel import TimeTravel
 from jupyter_mlops.workspace import Workspace
 
-from ..sessions import bounded, execute, picture
+from ..sessions import bounded, execute, observer_of, picture
 
 
 class Traveller:
@@ -23,7 +22,7 @@ class Traveller:
         self.id = f"travel-{Traveller.count}"
         self.space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
         self.workspace = workspace
-        self.observer = Observer(self.space, dict(self.space), unlimited=unlimited)
+        self.observer = observer_of(self.space, unlimited=unlimited)
         self.records: list[Execution] = []
         self.travel = TimeTravel(
             self.observer,

@@ -58,14 +58,9 @@ def read(workspace: Workspace, run_id: str) -> Verification | None:
 
 def kept_with_run(workspace: Workspace, run_id: str) -> Verification | None:
     """Return the verification among a run's artifacts. Raises :class:`NotFoundError` where there is no such run."""
-    run = TrackingService(workspace).run(run_id)
-    if ARTIFACT not in {each.path for each in run.artifacts}:
+    text = TrackingService(workspace).artifact_text(run_id, ARTIFACT)
+    if not text:
         return None
-    client = TrackingService(workspace).client()
-    with mlflow_errors(_("read the verification of the run")):
-        from mlflow.artifacts import load_text
-
-        text = load_text(f"{client.get_run(run.id).info.artifact_uri}/{ARTIFACT}")
     try:
         return Verification.model_validate_json(text)
     except ValidationError:

@@ -13,7 +13,7 @@ from ..context import TAG_ATTEMPT, TAG_PIPELINE_RUN, TAG_STEP
 from ..errors import ConflictError, MlopsError, NotFoundError
 from ..i18n import gettext as _
 from ..workspace import Workspace
-from .artifacts import list_artifacts
+from .artifacts import list_artifacts, read_text
 from .client import load_mlflow, mlflow_errors, open_client
 from .liveness import TAG_PROCESS, has_ended
 from .mlflow_uri import default_experiment, is_embedded
@@ -144,6 +144,18 @@ class TrackingService:
         run = self._get(client, run_id)
         with mlflow_errors(_("list the artifacts of the run {run_id}").format(run_id=run_id)):
             return list_artifacts(client, run, path)
+
+    def artifact_text(self, run_id: str, path: str) -> str:
+        """Return the text of a file among a run's artifacts; empty where there is none.
+
+        Raises :class:`NotFoundError` where there is no such run.
+        """
+        client = self.client()
+        run = self._get(client, run_id)
+        with mlflow_errors(_("read {path} of the run {run_id}").format(path=path, run_id=run_id)):
+            if path not in {each.path for each in list_artifacts(client, run, "")}:
+                return ""
+            return read_text(client, run, path)
 
     # -- changing ----------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ class ReproductionMagics(Magics):
     @argument("--worktree", action="store_true", help="Also write the files, to restored/<name>.")
     @argument("--name", default="", help="Name of the branch and the folder; default: restored-<run>.")
     @argument("--undo", default="", metavar="NAME", help="Take a restored state away again.")
+    @argument("--environment", action="store_true", help="Like --worktree, and make the run's environment there.")
     @argument("--force", action="store_true", help="With --undo: also one that was worked in since.")
     @line_magic
     def restore(self, line: str) -> None:
@@ -40,11 +41,22 @@ class ReproductionMagics(Magics):
                 return
             from ..reproduction.restoration import checked_request
 
-            into = "worktree" if arguments.worktree else "branch"
+            into = "worktree" if arguments.worktree or arguments.environment else "branch"
             found = service.restore(arguments.run_id, checked_request(into, arguments.name))
+            display(Message(*words.restoration(found)))
+            if arguments.environment:
+                self._rebuild(service, found.run_id, found.name)
         except MlopsError as error:
             raise UsageError(str(error)) from error
-        display(Message(*words.restoration(found)))
+
+    def _rebuild(self, service: ReproductionService, run_id: str, name: str) -> None:
+        shown = display(Message(_("Making the environment…")), display_id=True)
+
+        def tell(*lines: str) -> None:
+            if shown is not None:
+                shown.update(Message(*lines))
+
+        tell(*words.rebuilt(service.rebuild(run_id, name, on_progress=tell)))
 
     @magic_arguments()
     @argument("run_id", help="The run, as `mlops runs list` shows it.")

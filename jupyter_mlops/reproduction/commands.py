@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, MlopsError
 from ..i18n import gettext as _
 from ..terminal import show
 from ..workspace import Workspace
 from . import words
 from .service import ReproductionService
-from .types import Verification, VerifyRequest
+from .types import RebuiltEnvironment, Verification, VerifyRequest
 
 _json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON, the same fields as over HTTP."))
 
@@ -20,25 +20,66 @@ _json = click.option("--json", "as_json", is_flag=True, help=_("Print JSON, the 
 @click.option("--worktree", is_flag=True, help=_("Also write the files, to restored/<name>."))
 @click.option("--name", default="", help=_("Name of the branch and the folder; default: restored-<run>."))
 @click.option("--undo", default="", metavar="NAME", help=_("Take a restored state away again."))
-@click.option("--force", is_flag=True, help=_("With --undo: also one that was worked in since."))
+@click.option("--environment", is_flag=True, help=_("Like --worktree, and make the run's environment there, in .venv."))
+@click.option("--rebuild", default="", metavar="NAME", help=_("Make the run's environment in restored/NAME."))
+@click.option(
+    "--force",
+    is_flag=True,
+    help=_("With --undo: also one that was worked in since. With --rebuild: in place of the one there."),
+)
 @click.option("--list", "list_", is_flag=True, help=_("List the restored states."))
 @_json
-def restore(run_id: str | None, worktree: bool, name: str, undo: str, force: bool, list_: bool, as_json: bool) -> None:
-    """Bring the state of a run back on a new branch, beside the present work."""
+def restore(
+    run_id: str | None,
+    worktree: bool,
+    name: str,
+    undo: str,
+    environment: bool,
+    rebuild: str,
+    force: bool,
+    list_: bool,
+    as_json: bool,
+) -> int:
+    """Bring the state of a run back on a new branch, beside the present work.
+
+    Exit status 3: its environment was made, but is not all the same.
+    """
     if sum(map(bool, (run_id, undo, list_))) != 1:
         raise click.UsageError(_("Name a run, or use --undo NAME or --list."))
+    if ((rebuild or environment) and not run_id) or (rebuild and (worktree or environment or name)):
+        raise click.UsageError(_("--environment and --rebuild go with a run, and --rebuild with nothing else."))
     service = ReproductionService(Workspace.find())
+    made: RebuiltEnvironment | None = None
     if list_:
         names = service.restored()
         show(names, as_json, "\n".join(names) or _("Nothing is restored."))
     elif undo:
         service.undo_restore(undo, force=force)
         show({"undone": undo}, as_json, _("Took {name} away.").format(name=undo))
+    elif rebuild:
+        made = _rebuild(service, run_id or "", rebuild, force=force)
+        show(made, as_json, "\n".join(words.rebuilt(made)))
     else:
         from .restoration import checked_request
 
-        found = service.restore(run_id or "", checked_request("worktree" if worktree else "branch", name))
-        show(found, as_json, "\n".join(words.restoration(found)))
+        into = "worktree" if worktree or environment else "branch"
+        found = service.restore(run_id or "", checked_request(into, name))
+        if not environment:
+            show(found, as_json, "\n".join(words.restoration(found)))
+            return 0
+        click.echo("\n".join(words.restoration(found)), err=as_json)
+        made = _rebuild(service, found.run_id, found.name)
+        show({"restored": found, "rebuilt": made}, as_json, "\n".join(words.rebuilt(made)))
+    return 3 if made is not None and made.status == "different" else 0
+
+
+def _rebuild(service: ReproductionService, run_id: str, name: str, *, force: bool = False) -> RebuiltEnvironment:
+    try:
+        return service.rebuild(run_id, name, replace=force, on_progress=lambda line: click.echo(f"  {line}", err=True))
+    except (MlopsError, KeyboardInterrupt):
+        again = _("No environment was made. → mlops restore {run_id} --rebuild {name}  tries again")
+        click.echo(again.format(run_id=run_id, name=name), err=True)
+        raise
 
 
 @click.command()

@@ -58,7 +58,7 @@ class Comparer:
 
     def __init__(
         self,
-        packages: Callable[[str, str], list[PackageChange]],
+        packages: Callable[[str, str], list[PackageChange] | None],
         detail: Detail,
         is_folder: Callable[[str], bool],
         here: str,
@@ -152,7 +152,7 @@ class Comparer:
         if then == now:
             return []
         changes = self._packages(then, now)
-        if not changes:
+        if changes is None:  # their texts are not kept
             return [InputDifference(kind="package", name=_("environment"), then=then, now=now)]
         # What the notebook imports is what it is about.
         changes.sort(key=lambda each: each.name.replace("-", "_") not in self._imported)

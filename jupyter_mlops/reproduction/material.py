@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..cells.service import CellService
-from ..environment import ARTIFACT, TAG_ENVIRONMENT
+from ..environment import ARTIFACT, SOURCES_ARTIFACT, TAG_ENVIRONMENT
 from ..errors import MlopsError, NotFoundError
 from ..i18n import gettext as _
-from ..tracking.service import TrackingService, mlflow_errors
+from ..tracking.service import TrackingService
 from ..versioning.service import VersioningService
 from .environments import text_of
 
@@ -83,15 +83,14 @@ def _why_no_snapshot(run: RunDetail, error: NotFoundError) -> str:
 
 
 def _environment(workspace: Workspace, run: RunDetail) -> str:
-    kept = text_of(workspace, run.tags.get(TAG_ENVIRONMENT, ""))
-    if kept or ARTIFACT not in {each.path for each in run.artifacts}:
+    if kept := text_of(workspace, run.tags.get(TAG_ENVIRONMENT, "")):
         return kept
-    client = TrackingService(workspace).client()
     try:
-        with mlflow_errors(_("read the environment of the run")):
-            from mlflow.artifacts import load_text
-
-            uri = client.get_run(run.id).info.artifact_uri
-            return str(load_text(f"{uri}/{ARTIFACT}"))
-    except MlopsError:
+        return TrackingService(workspace).artifact_text(run.id, ARTIFACT)
+    except MlopsError:  # files of artifacts can be out of reach; the rest of the run can be restored
         return ""
+
+
+def sources_of(workspace: Workspace, run: RunDetail) -> str:
+    """Return where the packages of a run came from that no index has; empty: none, or it is not kept."""
+    return TrackingService(workspace).artifact_text(run.id, SOURCES_ARTIFACT)

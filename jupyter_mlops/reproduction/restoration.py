@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..environment import ARTIFACT, environment_lock
+from ..errors import NotFoundError
 from ..i18n import gettext as _
 from ..versioning.service import VersioningService
 from . import data
 from .environments import differences
 from .executed import executed_notebook, metadata_of, path_beside, seeds_in_words
-from .material import Material, gather
-from .types import Restoration, RestoreRequest
+from .material import Material, gather, sources_of
+from .types import RebuiltEnvironment, Restoration, RestoreRequest
 
 if TYPE_CHECKING:
     from ..workspace import Workspace
+    from .installers import InstallerName
 
 _OTHER_ARTIFACT = "environment-of-run.txt"
 
@@ -62,6 +67,61 @@ def restore(workspace: Workspace, run_id: str, request: RestoreRequest) -> Resto
         seeds=seeds,
         notes=_notes(workspace, material, commit),
     )
+
+
+def rebuild(
+    workspace: Workspace,
+    run_id: str,
+    name: str,
+    *,
+    replace: bool,
+    installer: InstallerName | None,
+    cancelled: threading.Event,
+    on_progress: Callable[[str], None],
+) -> RebuiltEnvironment:
+    """Make a run's environment again; see :meth:`.service.ReproductionService.rebuild`."""
+    from .installers import choose
+    from .rebuilding import Rebuilding
+
+    material = gather(workspace, run_id)
+    if not material.environment:
+        raise NotFoundError(
+            _("The environment of the run {name} is not kept.").format(name=material.run.name),
+            why=_("It was made by a version that did not record it, or the artifact {file} is gone.").format(
+                file=ARTIFACT
+            ),
+        )
+    folder, inside = _tree(workspace, material.run.id, name)
+    making = Rebuilding(
+        workspace,
+        material.environment,
+        sources_of(workspace, material.run),
+        inside,
+        _places(workspace, folder, inside),
+        choose(installer),
+        cancelled,
+        on_progress,
+    )
+    return making.run(material.run.id, name, replace=replace)
+
+
+def _tree(workspace: Workspace, run_id: str, name: str) -> tuple[Path, Path]:
+    """The top of a restored work tree, and the workspace in it."""
+    for each in VersioningService(workspace).restoring.restored():
+        if each.name == name and each.folder is not None and each.workspace is not None:
+            return each.folder, each.workspace
+    raise NotFoundError(
+        _("There is no restored work tree {name}.").format(name=name[:120]),
+        why=_("A run's environment lies in the folder with the run's files."),
+        next=_("`mlops restore {run_id} --environment` makes both.").format(run_id=run_id),
+    )
+
+
+def _places(workspace: Workspace, folder: Path, inside: Path) -> list[tuple[Path, Path]]:
+    """The workspace and its place in the work tree, then the tops of the two repositories."""
+    depth = len(inside.relative_to(folder).parts)
+    top = workspace.root.parents[depth - 1] if depth else workspace.root
+    return [(workspace.root, inside), (top, folder)]
 
 
 def _introduction(material: Material, environment: str, seeds: list[str]) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from ..errors import NotFoundError
 from ..i18n import gettext as _
-from .types import Restoration, RestoreRequest, Verification, VerifyRequest
+from .types import RebuiltEnvironment, Restoration, RestoreRequest, Verification, VerifyRequest
 
 if TYPE_CHECKING:
     from ..workspace import Workspace
+    from .installers import InstallerName
 
 __all__ = ["ReproductionService"]
 
@@ -56,6 +57,39 @@ class ReproductionService:
         from ..versioning.service import VersioningService
 
         return [each.name for each in VersioningService(self.workspace).restoring.restored()]
+
+    def rebuild(
+        self,
+        run_id: str,
+        name: str,
+        *,
+        replace: bool = False,
+        installer: InstallerName | None = None,
+        cancelled: threading.Event | None = None,
+        on_progress: Callable[[str], None] | None = None,
+    ) -> RebuiltEnvironment:
+        """Make a run's environment again, in ``.venv`` of the work tree restored as ``name``, and compare its hash.
+
+        The same version of Python, and the packages in the versions of the run, by uv where it is installed, else by
+        pip. One that can't be had is named, and the others are installed. ``replace``: what is there is taken away
+        first. ``on_progress`` gets lines of text. Where it can't be made, or is cancelled, nothing of it stays.
+
+        Raises :class:`NotFoundError` where there is no such run or work tree, its environment is not kept, or its
+        version of Python can't be had; :class:`ConflictError` where there is an environment, or it is being made;
+        :class:`EnvironmentFailedError`, :class:`MissingProgramError` without uv and pip, :class:`DiskFullError`,
+        :class:`ReadOnlyError`, :class:`CancelledError`.
+        """
+        from .restoration import rebuild
+
+        return rebuild(
+            self.workspace,
+            run_id,
+            name,
+            replace=replace,
+            installer=installer,
+            cancelled=cancelled or threading.Event(),
+            on_progress=on_progress or (lambda _line: None),
+        )
 
     # -- verifying ---------------------------------------------------------------------------------------------
 

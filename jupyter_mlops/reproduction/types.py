@@ -40,11 +40,39 @@ class DataFile(Model):
 
 
 class PackageChange(Model):
-    """A package, or Python, in two environments."""
+    """A package, Python, the operating system or the container image, in two environments."""
 
     name: str
     then: str = Field(description="Version that the run had; empty: it was not installed.")
     now: str = Field(description="Version here; empty: it is not installed.")
+
+
+class UnavailablePackage(Model):
+    """A package of a run's environment that could not be installed."""
+
+    name: str
+    version: str
+    why: str = Field(description="What the installer said.")
+
+
+class RebuiltEnvironment(Model):
+    """A run's environment, made again."""
+
+    run_id: str
+    name: str = Field(description="Of the restored work tree that it lies in.")
+    status: Literal["equal", "different"]
+    folder: str = Field(description="Workspace path of the virtual environment.")
+    installer: Literal["uv", "pip"]
+    installed: int = Field(description="Packages that were installed.")
+    hash_then: str = Field(description="Hash of the run's environment, its tag `mlops.environment`.")
+    hash_now: str = Field(
+        description="Of this one, of what the record tells: one from before the operating system was recorded has none."
+    )
+    packages: list[PackageChange] = Field(description="What is different: `now` is what was installed.")
+    unavailable: list[UnavailablePackage]
+    kernel: str = Field("", description="Name of its Jupyter kernel; empty: ipykernel is not among its packages.")
+    programs: list[str] = Field(default_factory=list, description="Of JupyterLab and mlops, which are in it.")
+    notes: list[str] = Field(default_factory=list)
 
 
 class Restoration(Model):

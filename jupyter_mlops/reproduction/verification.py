@@ -228,12 +228,12 @@ class Verifier:
                 _("{n} values could not be compared: they have no digest in one of the records.").format(n=uncompared)
             )
         old, new = records[-1]["environment"], next((e.record["environment"] for e in again if e is not None), "")
-        self.state.packages = self._packages(copy, old, new) if new and old != new else []
+        self.state.packages = (self._packages(copy, old, new) or []) if new and old != new else []
 
-    def _packages(self, copy: Workspace, then: str, now: str) -> list[PackageChange]:
+    def _packages(self, copy: Workspace, then: str, now: str) -> list[PackageChange] | None:
         before = environments.text_of(self.workspace, then) or self.material.environment
         after = environments.text_of(copy, now)
-        return environments.differences(before, after) if before and after else []
+        return environments.differences(before, after) if before and after else None
 
     def _compare_run(self, copy: Workspace, again: Sequence[Again | None]) -> None:
         """Compare the metrics and parameters of the run with those of the run that took its place."""

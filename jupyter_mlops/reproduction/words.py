@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..i18n import gettext as _
 from ..i18n import ngettext
 from .comparing import input_in_words
-from .types import Restoration, ResultDifference, Verification
+from .types import PackageChange, RebuiltEnvironment, Restoration, ResultDifference, Verification
 
 #: Items of one kind that are named.
 _NAMED = 10
@@ -25,12 +25,7 @@ def restoration(found: Restoration) -> list[str]:
         lines.append(_("  cells as executed  {notebook} ({cells})").format(notebook=found.notebook, cells=cells))
     if found.environment:
         lines.append(_("  environment  {file}").format(file=found.environment))
-    for package in found.packages[:_NAMED]:
-        lines.append(
-            _("  here: {name} {now}, then: {then}").format(
-                name=package.name, now=package.now or _("not installed"), then=package.then or _("not installed")
-            )
-        )
+    lines += [_("  here: {what}").format(what=_change(each)) for each in found.packages[:_NAMED]]
     lines += _more(len(found.packages))
     lines += [f"  {each.path}: {each.state}" for each in found.data[:_NAMED]]
     lines += _more(len(found.data))
@@ -40,6 +35,44 @@ def restoration(found: Restoration) -> list[str]:
         lines.append(_("→ git switch {name}").format(name=found.name))
     lines.append(_("→ mlops restore --undo {name}  takes it away").format(name=found.name))
     return lines
+
+
+def rebuilt(found: RebuiltEnvironment) -> list[str]:
+    """Return how an environment became that was made again, as lines; those that begin with → say what to do."""
+    if found.status == "equal":
+        lines = [_("Equal: the environment {folder} is that of the run.").format(folder=found.folder)]
+    else:
+        lines = [_("Different: the environment {folder} is not all that of the run.").format(folder=found.folder)]
+    count = ngettext("{n} package by {program}", "{n} packages by {program}", found.installed)
+    lines.append("  " + count.format(n=found.installed, program=found.installer))
+    lines.append(_("  hash then {then}, now {now}").format(then=found.hash_then, now=found.hash_now))
+    for package in found.unavailable[:_NAMED]:
+        lines.append(
+            _("  can't be had: {name} {version}: {why}").format(
+                name=package.name, version=package.version, why=package.why
+            )
+        )
+    lines += _more(len(found.unavailable))
+    unavailable = {each.name for each in found.unavailable}
+    others = [each for each in found.packages if each.name not in unavailable]
+    lines += [_("  here: {what}").format(what=_change(each)) for each in others[:_NAMED]]
+    lines += _more(len(others))
+    lines += [f"  {each}" for each in found.notes]
+    if "mlops" in found.programs:
+        verify = _("→ {folder}/bin/mlops verify {run_id}  runs the cells again in it")
+        lines.append(verify.format(folder=found.folder, run_id=found.run_id))
+    if "jupyter-lab" in found.programs:
+        lines.append(_("→ {folder}/bin/jupyter lab  opens JupyterLab in it").format(folder=found.folder))
+    if found.kernel:
+        offer = _("→ JUPYTER_PATH={folder}/share/jupyter jupyter lab  offers its kernel, {kernel}")
+        lines.append(offer.format(folder=found.folder, kernel=found.kernel))
+    return lines
+
+
+def _change(each: PackageChange) -> str:
+    return _("{name} {now}, then: {then}").format(
+        name=each.name, now=each.now or _("not installed"), then=each.then or _("not installed")
+    )
 
 
 def verification(found: Verification) -> list[str]:

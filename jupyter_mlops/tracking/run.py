@@ -232,6 +232,8 @@ def _record_origin(here: context.ExecutionContext, started: Run) -> None:
             started.set_tags({context.TAG_SNAPSHOT: started.snapshot})
         with mlflow_errors(_("keep the environment of the run")):
             started._client.log_text(started.id, environment.environment_lock(), environment.ARTIFACT)
+            if sources := environment.environment_sources(here.workspace.root):
+                started._client.log_text(started.id, sources, environment.SOURCES_ARTIFACT)
         _record_lineage(here, started)
     except MlopsError as error:
         _logger.warning(_("The origin of the run %s is not complete: %s"), started.name, error)

@@ -1828,7 +1828,7 @@ export interface components {
             /** @description Why no versions of it are kept now, in words; empty: they are. */
             not_kept: string;
         };
-        /** @description A package, or Python, in two environments. */
+        /** @description A package, Python, the operating system or the container image, in two environments. */
         PackageChange: {
             name: string;
             /** @description Version that the run had; empty: it was not installed. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,8 +11,10 @@ import pytest
 
 from jupyter_mlops.cells.record import Execution
 from jupyter_mlops.reproduction.causes import reasons
-from jupyter_mlops.reproduction.environments import differences
+from jupyter_mlops.reproduction.comparing import Comparer, input_in_words
+from jupyter_mlops.reproduction.environments import Lock, as_far_as_known, differences, requirements
 from jupyter_mlops.reproduction.tables import first_difference
+from jupyter_mlops.reproduction.types import InputDifference, PackageChange
 
 
 def parquet(**columns: list[object]) -> bytes:
@@ -66,6 +69,47 @@ def test_environments() -> None:
         ("new", "", "1"),
     ]
     assert differences(then, then) == []
+
+
+def test_the_operating_system_and_the_image() -> None:
+    then = "# CPython 3.11.7 on linux x86_64\n# OS: Debian GNU/Linux 12 (bookworm)\n# Image: lab:1\na==1\n"
+    now = "# CPython 3.11.7 on linux x86_64\n# OS: Ubuntu 24.04.1 LTS\n# Image: lab:2\na==1\n"
+    changes = differences(then, now)
+    assert [(each.name, each.then, each.now) for each in changes] == [
+        ("operating system", "Debian GNU/Linux 12 (bookworm)", "Ubuntu 24.04.1 LTS"),
+        ("container image", "lab:1", "lab:2"),
+    ]
+    said = InputDifference(kind="package", name=changes[0].name, then=changes[0].then, now=changes[0].now)
+    assert input_in_words(said) == "operating system Ubuntu 24.04.1 LTS was Debian GNU/Linux 12 (bookworm)"
+    # What an older record does not tell is not known, and no difference
+    older = "# CPython 3.11.7 on linux x86_64\na==1\n"
+    assert differences(older, now) == differences(then, older) == []
+    assert as_far_as_known(now, older) == older
+    assert as_far_as_known(now, then) == now
+
+
+def test_records_with_other_operating_systems_are_compared() -> None:
+    def inputs(changes: list[PackageChange] | None) -> list[tuple[str, str]]:
+        comparer = Comparer(lambda _then, _now: changes, lambda *_: "", lambda _: False, here="/a", original="/b")
+        return [(each.name, each.now) for each in comparer._package_inputs("hash then", "hash now")]
+
+    assert inputs([PackageChange(name="operating system", then="a", now="b")]) == [("operating system", "b")]
+    assert inputs([]) == []  # a record from before the operating system was recorded
+    assert inputs(None) == [("environment", "hash now")]  # its text is gone
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# \n", "#\n==\n", "# OS: \n", "== ==\n# OS\n"])
+def test_texts_that_say_nothing(text: str) -> None:
+    lock = Lock.of(text)
+    assert lock.interpreter == ("", "") and (lock.system, lock.image) == ("", "")
+    assert not any(each.line for each in requirements(lock, text, [(Path("/a"), Path("/b"))]))
+
+
+def test_only_places_are_taken_from_kept_sources() -> None:
+    lock = Lock.of("# CPython 3.11.7 on linux x86_64\na==1\nb==1\n")
+    sources = "a @ --index-url=https://evil.org\nb @ git+https://host.org/b@12\n--index-url x\n"
+    found = requirements(lock, sources, [(Path("/a"), Path("/b"))])
+    assert [each.line for each in found] == ["a==1", "b @ git+https://host.org/b@12"]
 
 
 @pytest.mark.parametrize(

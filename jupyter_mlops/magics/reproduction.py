@@ -43,7 +43,7 @@ class ReproductionMagics(Magics):
 
             into = "worktree" if arguments.worktree or arguments.environment else "branch"
             found = service.restore(arguments.run_id, checked_request(into, arguments.name))
-            display(Message(*words.restoration(found)))
+            display(Message(*words.restoration(found, environment=arguments.environment)))
             if arguments.environment:
                 self._rebuild(service, found.run_id, found.name)
         except MlopsError as error:

@@ -67,7 +67,7 @@ def restore(
         if not environment:
             show(found, as_json, "\n".join(words.restoration(found)))
             return 0
-        click.echo("\n".join(words.restoration(found)), err=as_json)
+        click.echo("\n".join(words.restoration(found, environment=True)), err=as_json)
         made = _rebuild(service, found.run_id, found.name)
         show({"restored": found, "rebuilt": made}, as_json, "\n".join(words.rebuilt(made)))
     return 3 if made is not None and made.status == "different" else 0

@@ -11,8 +11,11 @@ from .types import PackageChange, RebuiltEnvironment, Restoration, ResultDiffere
 _NAMED = 10
 
 
-def restoration(found: Restoration) -> list[str]:
-    """Return what was restored, as lines; those that begin with → say what to do."""
+def restoration(found: Restoration, *, environment: bool = False) -> list[str]:
+    """Return what was restored, as lines; those that begin with → say what to do.
+
+    ``environment``: the run's environment is made next.
+    """
     lines = [
         _("Restored the run {id} as {name} ({commit}).").format(
             id=found.run_id, name=found.name, commit=found.commit[:12]
@@ -33,6 +36,9 @@ def restoration(found: Restoration) -> list[str]:
     lines += [f"  {each}" for each in found.notes]
     if not found.folder:
         lines.append(_("→ git switch {name}").format(name=found.name))
+    elif found.environment and not environment:
+        make = _("→ mlops restore {id} --rebuild {name}  makes its environment")
+        lines.append(make.format(id=found.run_id, name=found.name))
     lines.append(_("→ mlops restore --undo {name}  takes it away").format(name=found.name))
     return lines
 

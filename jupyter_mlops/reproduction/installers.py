@@ -37,7 +37,7 @@ _NO_SPACE = re.compile(r"No space left on device|Disk quota exceeded|os error (?
 _NO_NETWORK = re.compile(
     r"error sending request|tcp connect error|dns error|failed to lookup address|NewConnectionError|Connection refused"
     r"|Network is unreachable|Temporary failure in name resolution|Name or service not known|Max retries exceeded"
-    r"|ConnectTimeout|Network connectivity is disabled",
+    r"|ConnectTimeout",
     re.IGNORECASE,
 )
 _YANKED = re.compile(r"\bis yanked\b|\byanked version\b", re.IGNORECASE)
@@ -135,20 +135,22 @@ def no_python(implementation: str, version: str, said: str) -> MlopsError:
     )
 
 
-def raise_if_hopeless(lines: Sequence[str], folder: Path) -> None:
-    """Raise for a failure that has nothing to do with a single package: a full disk, no index."""
-    said = "\n".join(lines)
-    what = _("The environment could not be made.")
-    if _NO_SPACE.search(said):
+def raise_if_full(lines: Sequence[str], folder: Path) -> None:
+    """Raise :class:`DiskFullError` where that is why an installer failed."""
+    if any(map(_NO_SPACE.search, lines)):
         raise DiskFullError(
-            what,
+            _("The environment could not be made."),
             why=_("No space is left on the disk of {path}, or on that of the installer's cache.").format(path=folder),
             next=_("Free some space and try again; nothing half-made was kept."),
             details={"path": str(folder)},
         )
+
+
+def raise_if_unreachable(lines: Sequence[str]) -> None:
+    """Raise :class:`EnvironmentFailedError` where an installer failed because no index answers."""
     if unreachable := [line for line in lines if _NO_NETWORK.search(line)]:
         raise EnvironmentFailedError(
-            what,
+            _("The environment could not be made."),
             why=_one_line(dict.fromkeys([unreachable[0], unreachable[-1]])),
             next=_(
                 "Check the network and the index that uv or pip is set to, or name a folder with the packages' wheels"

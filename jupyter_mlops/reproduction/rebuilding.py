@@ -102,7 +102,7 @@ class Rebuilding:
         self._on_progress(_("{python} {version}").format(python=implementation, version=version))
         done = self._call(self._installer.create(implementation, version, self._folder))
         if done.status:
-            installers.raise_if_hopeless(done.lines, self._folder)
+            installers.raise_if_full(done.lines, self._folder)
             raise installers.no_python(implementation, version, installers.reason(done.lines))
         (self._folder / ".gitignore").write_text("*\n", encoding="utf-8")
 
@@ -137,8 +137,9 @@ class Rebuilding:
         if not done.status:
             self._installed += len(wanted)
             return
-        if not wanted[0].direct:
-            installers.raise_if_hopeless(done.lines, self._folder)
+        installers.raise_if_full(done.lines, self._folder)
+        if not wanted[0].direct:  # the place of one package is not the index of all
+            installers.raise_if_unreachable(done.lines)
         if len(wanted) == 1:
             why = installers.reason(done.lines) + _hint(wanted[0])
             self._unavailable.append(UnavailablePackage(name=wanted[0].name, version=wanted[0].version, why=why))

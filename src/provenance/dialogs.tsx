@@ -171,9 +171,18 @@ export function details(
     ...(restored.environment
       ? [trans.__('Environment: %1', restored.environment)]
       : []),
+    ...(restored.environment && restored.folder
+      ? [
+          trans.__(
+            'To make it again, in a terminal: mlops restore %1 --rebuild %2',
+            restored.run_id,
+            restored.name
+          )
+        ]
+      : []),
     ...packages.map(each =>
       trans.__(
-        'Package %1: %2 here, %3 then',
+        '%1: %2 here, %3 then',
         each.name,
         each.now || trans.__('not installed'),
         each.then || trans.__('not installed')

@@ -225,7 +225,7 @@ function Differences({
     ),
     ...packages.map(each =>
       trans.__(
-        'Package %1: %2 then, %3 now',
+        '%1: %2 then, %3 now',
         each.name,
         each.then || '–',
         each.now || '–'

@@ -229,8 +229,8 @@ def test_a_full_disk_and_no_installer(tmp_path: Path, lock: str) -> None:
         "OSError: [Errno 122] Disk quota exceeded",
     ):
         with pytest.raises(DiskFullError, match="No space"):
-            installers.raise_if_hopeless(["Resolved 3 packages", said], tmp_path)
-    installers.raise_if_hopeless(["error: no such package"], tmp_path)
+            installers.raise_if_full(["Resolved 3 packages", said], tmp_path)
+    installers.raise_if_full(["error: no such package"], tmp_path)
     # An environment without pip and uv
     lock_of(tmp_path / "bare")
     code = "from jupyter_mlops.reproduction.installers import choose; choose(None)"

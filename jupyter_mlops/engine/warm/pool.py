@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import shutil
 import socket
 import subprocess
@@ -34,6 +35,9 @@ _LOAD_TIMEOUT = 180.0
 _MAX_TRIES = 12
 #: Whoever asks sends its request at once.
 _REQUEST_TIMEOUT = 5.0
+#: With fewer cores a template waits so long before it loads, seconds: the step that asked for one starts up meanwhile.
+_ENOUGH_CORES = 4
+_SETTLE = 5.0
 
 _PREFIX = "mlops-warm-"
 
@@ -66,7 +70,16 @@ class _Template:
 class Pool:
     """Templates of one worker. Threads: one that answers, and one for each template that is being made."""
 
-    def __init__(self, state: Path, *, imports: Sequence[str], templates: int, idle_minutes: float, log_file: Path):
+    def __init__(
+        self,
+        state: Path,
+        *,
+        imports: Sequence[str],
+        templates: int,
+        idle_minutes: float,
+        log_file: Path,
+        settle: float | None = None,
+    ):
         self._file = state / "warm.json"
         self._always = tuple(imports)
         self._most = templates
@@ -80,6 +93,8 @@ class Pool:
         self._folder: Path | None = None
         self._listener: socket.socket | None = None
         self._number = 0
+        self._settle = settle_seconds() if settle is None else settle
+        self._closed = threading.Event()
 
     def start(self) -> None:
         """Begin to answer. Raises ``OSError`` where no socket can be made."""
@@ -98,6 +113,7 @@ class Pool:
         """Let go of all templates. Those with kernels live on as long as these do."""
         with contextlib.suppress(OSError):
             self._file.unlink()
+        self._closed.set()
         if self._listener is not None:
             self._listener.close()
         with self._lock:
@@ -192,6 +208,9 @@ class Pool:
 
     def _load(self, template: _Template, imports: list[str]) -> None:
         """Start the process until all that it was asked for is loaded or known not to be kept."""
+        # The step that asked begins at this moment: where there are few cores it goes first.
+        if self._closed.wait(self._settle):
+            return
         try:
             for _try in range(_MAX_TRIES):
                 answer = self._start(template, self._keepable(template.key, imports))
@@ -278,6 +297,12 @@ class Pool:
         process.stdin.close()
         process.wait()
         return answer
+
+
+def settle_seconds() -> float:
+    """Return for how long a template lets the step that asked for it start up, seconds."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 0.0 if cores >= _ENOUGH_CORES else _SETTLE
 
 
 def _names(imports: frozenset[str]) -> str:

@@ -24,6 +24,7 @@ import uuid
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from .bytecode import names_of
@@ -32,6 +33,9 @@ from .names import Names
 
 #: A variable that reaches more objects than this may share any of them with any other variable.
 NODE_LIMIT = 200_000
+
+#: Of so many texts in a sequence the length is looked at.
+_SAMPLED = 1_000
 
 #: Values that can't change and lead nowhere.
 ATOMIC: frozenset[type] = frozenset(
@@ -138,7 +142,7 @@ class _Walk:
         if kinds <= ATOMIC:
             self.found.size += 8 * len(values)  # type: ignore[arg-type]
             if str in kinds or bytes in kinds:
-                self.found.size += sum(len(each) for each in values if isinstance(each, (str, bytes)))
+                self.found.size += _text_size(values)
         else:
             self._waiting.extend(values)
 
@@ -280,6 +284,14 @@ class _Walk:
         self._waiting.extend(manager.arrays)
         self._waiting.extend(axis.array for axis in manager.axes if type(axis).__name__ != "RangeIndex")
         self._waiting.append(value.attrs)
+
+
+def _text_size(values: Iterable[Any]) -> int:
+    """Return about the characters and bytes in many values: of a long sequence, from some of them."""
+    count = len(values)  # type: ignore[arg-type]
+    every = count // _SAMPLED + 1
+    texts = (each for each in islice(values, 0, None, every) if isinstance(each, (str, bytes)))
+    return every * sum(map(len, texts))
 
 
 def _bit_generators(numpy: Any) -> Any:

@@ -239,6 +239,11 @@ class Comparison:
         same = one.flags.allows_duplicate_labels == two.flags.allows_duplicate_labels
         return bool(same) and self._later(where, pairs)
 
+    def _block(self, where: str, one: Any, two: Any) -> bool:
+        """Compare columns of a frame that lie together; where they stand is a slice, or an array of the same places."""
+        places = (list(one.mgr_locs.as_array), list(two.mgr_locs.as_array))
+        return one.ndim == two.ndim and places[0] == places[1] and self._later(where, [(":", one.values, two.values)])
+
     def _arrow(self, where: str, one: Any, two: Any) -> bool:
         return bool(one.equals(two)) or str(one) == str(two)
 
@@ -330,6 +335,7 @@ _OF_PANDAS = ("._item_cache", "._flags", "._is_copy", "._cacher", "._cache", "._
 _BY_LIBRARY: dict[str, _Compare] = {
     "pandas.DataFrame": Comparison._frame,
     "pandas.Series": Comparison._frame,
+    "pandas.core.internals.blocks.Block": Comparison._block,
     "numpy.ndarray": Comparison._array,
     "torch.Tensor": Comparison._tensor,
     "pyarrow.Table": Comparison._arrow,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import pickle
 import threading
 import types
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from pandas._libs.internals import BlockPlacement
 
 from jupyter_mlops.cells.value_comparison import Comparison
 
@@ -127,6 +129,17 @@ def test_arrays_of_objects_that_differ() -> None:
     one = np.array([inner, inner, None], dtype=object)
     assert difference({"a": one}, {"a": copy.deepcopy(one)}) is None
     assert difference({"a": one}, {"a": np.array([[1], [1], None], dtype=object)}) == "a[1]"
+
+
+def test_columns_that_stand_at_the_same_places_are_the_same_however_pandas_says_where() -> None:
+    frame = pd.DataFrame({"a": [1, 2], "b": [1.5, 2.5], "c": [3, 4]})
+    again = pickle.loads(pickle.dumps(frame))
+    (block,) = (each for each in again._mgr.blocks if len(each.mgr_locs) == 2)
+    was, block.mgr_locs = block.mgr_locs.indexer, BlockPlacement(slice(0, 3, 2))
+    assert block.mgr_locs.indexer != was
+    assert difference({"f": frame}, {"f": again}) is None
+    block.mgr_locs = BlockPlacement(np.array([2, 0]))
+    assert difference({"f": frame}, {"f": again}) is not None
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ class _Worker:
         self.asked = threading.Event()
         self.calm = False
         self.pool: Pool | None = None
+        #: How many workflows run here, as of the last look.
+        self.running = 0
         self.lock = worker_lock(workspace)
         self.facts = {"version": __version__, "root": str(workspace.root)}
 
@@ -152,6 +154,7 @@ class _Worker:
             templates=engine.warm_templates,
             idle_minutes=engine.warm_minutes,
             log_file=self.workspace.logs / "warm-kernels.log",
+            busy=lambda: self.running > 0,
         )
         try:
             pool.start()
@@ -184,7 +187,9 @@ class _Worker:
             if self.pool is not None:
                 self.pool.tidy()
             try:
-                if running := self.runtime.running():
+                running = self.runtime.running()
+                self.running = len(running)
+                if running:
                     ran_at = busy_at = now
                     for each in self.client.cancelled(running):
                         self.runtime.event(each).set()

@@ -78,7 +78,7 @@ class WarmKernels:
     def __init__(self, workspace: Workspace, **options: Any):
         self.workspace = workspace
         self.log_file = workspace.ensure_state() / "warm-kernels.log"
-        settings = {"imports": (), "templates": 3, "idle_minutes": 10.0, "settle": 0.0, **options}
+        settings = {"imports": (), "templates": 3, "idle_minutes": 10.0, **options}
         self.pool = Pool(workspace.state, log_file=self.log_file, **settings)
         self.pool.start()
 

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,9 +35,9 @@ _LOAD_TIMEOUT = 180.0
 _MAX_TRIES = 12
 #: Whoever asks sends its request at once.
 _REQUEST_TIMEOUT = 5.0
-#: With fewer cores a template waits so long before it loads, seconds: the step that asked for one starts up meanwhile.
+#: With fewer cores templates load when no step runs, and has not for so long, seconds: else they would slow it down.
 _ENOUGH_CORES = 4
-_SETTLE = 5.0
+_QUIET = 2.0
 
 _PREFIX = "mlops-warm-"
 
@@ -78,7 +78,7 @@ class Pool:
         templates: int,
         idle_minutes: float,
         log_file: Path,
-        settle: float | None = None,
+        busy: Callable[[], bool] = lambda: False,
     ):
         self._file = state / "warm.json"
         self._always = tuple(imports)
@@ -93,7 +93,9 @@ class Pool:
         self._folder: Path | None = None
         self._listener: socket.socket | None = None
         self._number = 0
-        self._settle = settle_seconds() if settle is None else settle
+        #: Whether steps run.
+        self._busy = busy if _cores() < _ENOUGH_CORES else lambda: False
+        self._making = threading.Lock()
         self._closed = threading.Event()
 
     def start(self) -> None:
@@ -208,9 +210,13 @@ class Pool:
 
     def _load(self, template: _Template, imports: list[str]) -> None:
         """Start the process until all that it was asked for is loaded or known not to be kept."""
-        # The step that asked begins at this moment: where there are few cores it goes first.
-        if self._closed.wait(self._settle):
-            return
+        with self._making:  # one after the other
+            while self._busy():
+                if self._closed.wait(_QUIET):
+                    return
+            self._load_now(template, imports)
+
+    def _load_now(self, template: _Template, imports: list[str]) -> None:
         try:
             for _try in range(_MAX_TRIES):
                 answer = self._start(template, self._keepable(template.key, imports))
@@ -299,10 +305,8 @@ class Pool:
         return answer
 
 
-def settle_seconds() -> float:
-    """Return for how long a template lets the step that asked for it start up, seconds."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 0.0 if cores >= _ENOUGH_CORES else _SETTLE
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _names(imports: frozenset[str]) -> str:

@@ -8,11 +8,11 @@ before and after can be had in time, a possible change that was none is dropped.
 from __future__ import annotations
 
 import builtins
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import compress
-from operator import is_not
+from itertools import islice
 from typing import Any
 
 from .code import CellCode
@@ -26,6 +26,8 @@ from .record import ABSENT
 _SHELL = frozenset(
     {"In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh"}
 )
+#: IPython's inputs and outputs by number: it sets them again and again.
+_NUMBERED = re.compile(r"_i?\d+")
 #: A digest may take this long, and this share of what the cell took, in seconds; its speed, in bytes per second.
 _DIGEST_SECONDS = 0.010
 _DIGEST_SHARE = 0.2
@@ -85,6 +87,9 @@ class Variables:
         self.namespace = namespace
         #: What the shell has put there, as long as it is still that.
         self._hidden = hidden
+        #: Names of the shell that a cell may bind to something else; how many names of the shell they were chosen of.
+        self._watched: list[str] = []
+        self._seen = 0
         #: Take the time that digests need (a job that keeps its variables anyway).
         self.unlimited = unlimited
         self.versions: dict[str, str] = {}
@@ -99,15 +104,22 @@ class Variables:
 
     def visible(self) -> list[str]:
         """Return the names that the notebook's cells bound."""
-        # Asked at every cell, of a name for each cell that ever ran (``_i7``): without a step of Python's for each.
-        namespace, hidden = self.namespace, dict(self._hidden)
+        # Asked at every cell, of names for each cell that ever ran (``_i7``): those are looked at as little as can be.
+        namespace, hidden = self.namespace, self._hidden
         new = [name for name in list(namespace) if name not in hidden]
-        bound = map(namespace.get, hidden)
-        rebound = [name for name in compress(hidden, map(is_not, bound, hidden.values())) if name in namespace]
+        if len(hidden) < self._seen:
+            self._watched, self._seen = [], 0
+        self._watched += [name for name in islice(list(hidden), self._seen, None) if not _NUMBERED.fullmatch(name)]
+        self._seen = len(hidden)
+        rebound = [
+            name
+            for name in self._watched
+            if name in namespace and name in hidden and hidden[name] is not namespace[name]
+        ]
         return [name for name in (*new, *rebound) if name not in _SHELL and not name.startswith("__")]
 
     def _ours(self, name: str) -> bool:
-        if name in _SHELL or name.startswith("__"):
+        if name in _SHELL or name.startswith("__") or (name in self._hidden and _NUMBERED.fullmatch(name)):
             return False
         return name not in self._hidden or self._hidden[name] is not self.namespace.get(name)
 

@@ -281,7 +281,7 @@ def test_what_earlier_cells_showed_is_read_by_number_too(recorded: RecordedShell
     assert recorded.run("def shown():\n    return _2")["opaque"] == []
     assert recorded.run("v = shown()")["opaque"] == ["_2"]
     # But not where the names are the notebook's own
-    for cell in ("for _ in range(3): pass", "_2 = 5", "k = _2"):
+    for cell in ("for _ in range(3): pass", "_90 = 5", "k = _90"):
         assert recorded.run(cell)["opaque"] == [], cell
 
 

@@ -21,6 +21,8 @@ from .questions import Questions
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _LEFT_OUT = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib", "/run/")
+#: Memory that people use as a disk, below what is left out.
+_MEMORY = ("/dev/shm/", "/run/shm/")  # noqa: S108 - told apart, not written to
 _STATE = f"{os.sep}.mlops{os.sep}"
 #: This package, which lies outside site-packages where it is installed editable.
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -162,7 +164,7 @@ def _tasks(namespace: dict[str, Any]) -> set[int]:
 def is_left_out(path: str) -> bool:
     """Whether a file is the system's, a package's, or the workspace's own state."""
     return (
-        path.startswith((*_LEFT_OUT, _OURS))
+        (path.startswith((*_LEFT_OUT, _OURS)) and not path.startswith(_MEMORY))
         or _STATE in path
         or path.endswith(("/.mlops", "/mlops.toml"))
         or "/.git/" in path

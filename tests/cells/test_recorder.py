@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -192,6 +193,13 @@ def test_files_read_and_written_are_known_by_their_content(workspace: Workspace,
     assert changed["files_read"] != read_by_python["files_read"]
     assert changed["key"] != read_by_python["key"]
     assert recorded.run("import json")["files_read"] == {}  # the system's and packages' own
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="there is no disk in memory")
+def test_files_on_a_disk_in_memory_count(recorded: RecordedShell) -> None:
+    with tempfile.NamedTemporaryFile("w", dir="/dev/shm", suffix=".csv") as file:
+        record = recorded.run(f"rows = open('{file.name}').read()")
+    assert list(record["files_read"]) == [file.name]
 
 
 def test_the_users_own_modules_are_known_by_their_content(workspace: Workspace, recorded: RecordedShell) -> None:

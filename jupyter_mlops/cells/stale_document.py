@@ -279,24 +279,26 @@ class Document(Walk):
         """Mark cells whose results the kernel no longer has: something that ran later has made others of them."""
         past = self._past
         rerun = {
-            self._last[each.cell_id] for each in self._found if each.state != "fresh" and each.cell_id in self._last
+            self._last[each.cell_id]: each.index
+            for each in self._found
+            if each.state != "fresh" and each.cell_id in self._last
         }
 
-        def comes_right(name: str) -> bool:
-            """Whether a cell that has to run again made of it what it is."""
-            return name in self._pending and past.last_touch(name, len(past.records)) in rerun
+        def comes_right(name: str, index: int) -> bool:
+            """Whether a cell below one that made it, which has to run again, made of it what it is."""
+            return name in self._pending and rerun.get(past.last_touch(name, len(past.records)), OUTSIDE) > index
 
         for name, version in self._versions.items():
             state, have = self._found[self._sure[name]], past.versions.get(name)
             if have != version:
-                if comes_right(name):
+                if comes_right(name, state.index):
                     continue
                 gone = _("{name}, which it makes, was deleted").format(name=name)
                 self._mark(state, gone if have is None else self._overwritten(name))
             elif name not in self._pending and self._known(name, self._groups) != self._known(name, past.groups):
                 self._mark(state, _("{name} shares objects with other variables than it would").format(name=name))
         for name, index in self._deleted.items():
-            if name in past.versions and not comes_right(name):
+            if name in past.versions and not comes_right(name, index):
                 self._mark(self._found[index], _("{name}, which it deletes, is there again").format(name=name))
         for path, (index, digest) in self._files.items():
             if digest is not None and past.files.get(path) != digest:

@@ -75,6 +75,23 @@ def test_an_edit_makes_what_follows_from_it_stale_and_nothing_else(recorded: Rec
     assert notebook.states == ["fresh"] * 5
 
 
+def test_what_a_cell_above_has_overwritten_does_not_come_right_by_running_that_again(recorded: RecordedShell) -> None:
+    notebook = Notebook(recorded, "h = 0", "h = [1]", "h = {}", "h.update(a=1)")
+    notebook.run(0, 1, 2, 3)
+    # When the value is a later run's of a cell above, and the last cell was edited
+    notebook.run(1)
+    notebook.edit(1, "h = [2]")
+    notebook.edit(3, "h.update(a=2)")
+    # Then the cell between them has to make it again
+    assert notebook.states == ["fresh", "stale", "stale", "stale"]
+    assert notebook.order == [1, 2, 3]
+    # But where a cell below has made it so, and runs again, it is as it was left
+    other = Notebook(recorded, "k = {}", "k.update(a=1)")
+    other.run(0, 1)
+    other.edit(1, "k.update(a=2)")
+    assert other.states == ["fresh", "stale"]
+
+
 def test_outputs_that_are_read_by_number_are_those_of_a_run_from_the_top(recorded: RecordedShell) -> None:
     notebook = Notebook(recorded, "a = 4", "a * 5", "b = _2", "c = b")
     notebook.run(0, 1, 2, 3)

@@ -33,7 +33,7 @@ def test_start_look_stop(engine: EngineService, monkeypatch: pytest.MonkeyPatch)
     assert started["state"] == "running"
     assert json.loads(mlops("status", "--json"))["pid"] == started["pid"]
     assert f"The worker runs (process {started['pid']}), 0 pieces of work." in mlops("status")
-    assert "The worker is ready." in mlops("log", "--lines", "5")
+    assert "The worker is ready." in mlops("log", "--lines", "200")
     assert "No worker runs" in mlops("stop")
     assert "Stop the worker." in mlops("--help")
 

@@ -42,6 +42,15 @@ class RecordedShell:
         return [each for each in read(self.recorder.journal.path).records if each["kind"] == kind]
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def place(request: pytest.FixtureRequest, workspace: Workspace) -> Workspace:
+    """A workspace on each kind of database."""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_url")
+        Path(workspace.root, "mlops.toml").write_text(f'[store]\nurl = "{url}"\n')
+    return Workspace(workspace.root)
+
+
 @pytest.fixture
 def recorded(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[RecordedShell]:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

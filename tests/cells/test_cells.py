@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,15 +79,6 @@ def test_importing_it_loads_nothing_heavy() -> None:
 
 
 # -- the record ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def place(request: pytest.FixtureRequest, workspace: Workspace) -> Workspace:
-    """A workspace on each kind of database."""
-    if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_url")
-        Path(workspace.root, "mlops.toml").write_text(f'[store]\nurl = "{url}"\n')
-    return Workspace(workspace.root)
 
 
 class Story:

@@ -20,10 +20,8 @@ from jupyter_mlops.store.database import close_all, database
 from jupyter_mlops.store.tables import CellNameRow, CellSessionRow, CellSourceRow
 from jupyter_mlops.workspace import Workspace
 
-from .imported import place, rows, session_row, statuses
+from .imported import rows, session_row, statuses
 from .journals import Kernel
-
-__all__ = ["place"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:multiprocessing")
 

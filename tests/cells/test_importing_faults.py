@@ -27,10 +27,8 @@ from jupyter_mlops.store.tables import CellNameRow, CellSourceRow
 from jupyter_mlops.workspace import Workspace
 from tests.conftest import fill
 
-from .imported import place, rows, statuses
+from .imported import rows, statuses
 from .journals import Kernel, ended
-
-__all__ = ["place"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:multiprocessing")
 

@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -55,13 +56,15 @@ class NotebookKeeper:
     Files that are in no workspace are ignored. What fails is logged, once for each workspace and kind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, also_thin: Callable[[Workspace], object] | None = None) -> None:
+        """``also_thin`` is called with a workspace whose old versions are thinned out."""
+        self._also_thin = also_thin
         self._jobs: dict[str, _Job] = {}
         self._renames: list[tuple[str, str]] = []
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._closing = False
-        self._busy = False
+        #: Threads that do something now: after :meth:`close`, the last one may be at work beside its successor.
+        self._busy = 0
         self._not_before: dict[str, float] = {}
         self._seen: dict[str, tuple[int, ...]] = {}
         self._to_thin: set[Path] = set()
@@ -100,10 +103,13 @@ class NotebookKeeper:
             return self._changed.wait_for(lambda: not (self._jobs or self._renames or self._busy), timeout)
 
     def close(self, timeout: float) -> None:
-        """Flush, then end the thread. What could not be kept in time is lost as a version, not as a file."""
+        """Flush, then end the thread. What could not be kept in time is lost as a version, not as a file.
+
+        What is reported later is kept all the same, by a new thread.
+        """
         self.flush(timeout)
         with self._changed:
-            self._closing = True
+            self._thread = None
             self._changed.notify_all()
 
     # -- the thread --------------------------------------------------------------------------------------------
@@ -122,30 +128,33 @@ class NotebookKeeper:
 
     def _wake(self) -> None:
         if self._thread is None or not self._thread.is_alive():
-            self._closing = False
             self._thread = threading.Thread(target=self._run, name="mlops-notebook-versions", daemon=True)
             self._thread.start()
         self._changed.notify_all()
 
     def _run(self) -> None:
+        mine = threading.current_thread()
         while True:
             with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-                work = self._next()
-                if self._closing:
+                work = self._next(mine)
+                if self._thread is not mine:
                     return
-                self._busy = True
-            if work is None:
-                self._thin()
-            elif isinstance(work[1], _Job):
-                self._keep(work[0], work[1])
-            else:
-                self._rename(*work)
+                self._busy += 1
+            try:
+                if work is None:
+                    self._thin()
+                elif isinstance(work[1], _Job):
+                    self._keep(work[0], work[1])
+                else:
+                    self._rename(*work)
+            finally:
+                with self._changed:
+                    self._busy -= 1
+                    self._changed.notify_all()
 
-    def _next(self) -> tuple[str, str] | tuple[str, _Job] | None:
-        """Wait for what is due and take it; None: nothing was to be done for a while."""
-        while not self._closing:
+    def _next(self, mine: threading.Thread) -> tuple[str, str] | tuple[str, _Job] | None:
+        """Wait for what is due and take it; None: nothing was to be done for a while, or the thread is to end."""
+        while self._thread is mine:
             if self._renames:
                 return self._renames.pop(0)
             now = time.monotonic()
@@ -219,6 +228,8 @@ class NotebookKeeper:
                     continue
                 marker.touch()
                 NotebookHistory(workspace).thin()
+                if self._also_thin is not None:
+                    self._also_thin(workspace)
             except Exception as error:
                 self._say(workspace, error)
 

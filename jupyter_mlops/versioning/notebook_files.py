@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import os
+import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -82,20 +85,73 @@ def write_notebook(file: Path, content: bytes) -> None:
     Raises :class:`ReadOnlyError`, :class:`DiskFullError`, or what else the disk says.
     """
     check_writable(file)
-    temporary = file.with_name(f".~{file.name[:200]}.{os.getpid()}")
+    with _temporary(file, content) as temporary:
+        with contextlib.suppress(FileNotFoundError):
+            temporary.chmod(stat.S_IMODE(file.stat().st_mode))
+        temporary.replace(file)
+
+
+def write_copy(file: Path, content: bytes, at: float, write: Write, *, again: bool = False) -> Path:
+    """Write a notebook's bytes of the time ``at`` (shown as local time) beside it, and return where: no name is taken
+    that is in use, however many copies are made at a time.
+
+    ``write`` writes the new file once more where it is not :func:`write_notebook`: through a contents manager others
+    hear of it. ``again``: a copy with these bytes may be there already; then it is the one.
+    Raises as :func:`write_notebook`, and :class:`NotFoundError` where no name is free.
+    """
+    with _temporary(file, content) as temporary:
+        for target in _copy_names(file, at):
+            if _put(temporary, target):
+                break
+            if again and target.is_file() and target.read_bytes() == content:
+                return target
+        else:
+            raise NotFoundError(_("There is no free name for a copy of {name}.").format(name=file.name))
+    if write is not write_notebook:
+        try:
+            write(target, content)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+    return target
+
+
+@contextlib.contextmanager
+def _temporary(file: Path, content: bytes) -> Iterator[Path]:
+    """Yield a file beside a notebook with these bytes; afterwards it is gone.
+
+    Its name is its own: threads and processes that write the same notebook do not meet.
+    """
+    temporary = file.with_name(f".~{file.name[:200]}.{secrets.token_hex(8)}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as out:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-            if file.exists():
-                os.fchmod(out.fileno(), stat.S_IMODE(file.stat().st_mode))
-        temporary.replace(file)
+        yield temporary
     except OSError as error:
         raise from_os_error(error, _("write the notebook {name}").format(name=file.name), file) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _put(temporary: Path, target: Path) -> bool:
+    """Give a file a name if it is free; say whether it was."""
+    try:
+        os.link(temporary, target)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+            raise
+        # No links on this disk: the name is taken by an empty file, which a kill at this moment leaves.
+        try:
+            target.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        temporary.replace(target)
+    return True
 
 
 def check_writable(file: Path) -> None:
@@ -106,14 +162,6 @@ def check_writable(file: Path) -> None:
             next=_("Make the file writable, or open the version as a copy."),
             details={"path": str(file)},
         )
-
-
-def copy_file(file: Path, at: float) -> Path:
-    """Return a free name beside a notebook for its state of the time ``at`` (shown as local time)."""
-    for found in _copy_names(file, at):
-        if not found.exists():
-            return found
-    raise NotFoundError(_("There is no free name for a copy of {name}.").format(name=file.name))
 
 
 def copies(file: Path, at: float) -> list[Path]:

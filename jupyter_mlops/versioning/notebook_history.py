@@ -128,7 +128,7 @@ class NotebookHistory:
             with self._repository.writing():  # for each anew: a save need not wait for all of them
                 dropped += self._store.thin(record.version.path, time.time() if now is None else now)
         with self._repository.writing():
-            self._repository.pack(prune=True)
+            self._repository.prune()
         return dropped
 
     # -- looking -----------------------------------------------------------------------------------------------
@@ -261,8 +261,7 @@ class NotebookHistory:
         """
         stored, file = files.notebook_path(self.workspace, path)
         wanted = self._store.find(stored, version).version
-        target = files.copy_file(file, wanted.created_at)
-        write(target, self._repository.blob(wanted.digest))
+        target = files.write_copy(file, self._repository.blob(wanted.digest), wanted.created_at, write)
         return CopiedNotebook(path=target.relative_to(self.workspace.root).as_posix())
 
     def file_with(self, path: str, content: bytes, at: float, write: files.Write | None = None) -> tuple[str, bool]:
@@ -277,8 +276,7 @@ class NotebookHistory:
         for made in files.copies(file, at):
             if made.read_bytes() == content:
                 return made.relative_to(self.workspace.root).as_posix(), True
-        target = files.copy_file(file, at)
-        (write or files.write_notebook)(target, content)
+        target = files.write_copy(file, content, at, write or files.write_notebook, again=True)
         return target.relative_to(self.workspace.root).as_posix(), True
 
     # ----------------------------------------------------------------------------------------------------------

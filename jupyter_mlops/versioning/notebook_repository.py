@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import calendar
 import contextlib
-import fcntl
 import hashlib
+import logging
 import os
 import shutil
 import threading
@@ -25,18 +25,24 @@ from ..errors import from_os_error
 from ..i18n import gettext as _
 from ..workspace import Workspace
 from .git import SLOW_S, Git, GitError
+from .notebook_locks import remove_left_over, take
 from .snapshots import IDENTITY
 
 FOLDER = "notebooks.git"
 _ROOT = "refs/mlops/notebooks"
 #: Git may need this long to compress a large notebook or to pack the repository, seconds.
 _PACK_S = 600.0
+#: A writer waits this long for another one, which may be packing and has more to do then, and for a git that a person
+#: has started by hand, seconds.
+_LOCK_S = _PACK_S + SLOW_S
+_FOREIGN_S = 10.0
 #: Loose objects are packed when there are about this many.
 _PACK_ABOVE = 600
+_logger = logging.getLogger(__name__)
 
 
 class NotebookRepository:
-    """Plumbing of the repository; what the commits mean is the business of ``notebook_versions``."""
+    """Plumbing of the repository; what the commits mean is the business of ``notebook_store``."""
 
     def __init__(self, workspace: Workspace):
         self.folder = workspace.state / FOLDER
@@ -58,14 +64,22 @@ class NotebookRepository:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lock (the system releases it if this process is killed); the repository is made where it is not."""
+        """Hold the lock (the system releases it if this process is killed); the repository is made where it is not.
+
+        Raises :class:`GitError` where another program holds it for twelve minutes.
+        """
         self._workspace.ensure_state()
         try:
             lock = os.open(self._workspace.state / f"{FOLDER}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise from_os_error(error, _("keep a version of a notebook"), self._workspace.state) from error
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not take(lock, _LOCK_S):
+                raise GitError(
+                    _("The versions of notebooks are in use by another program."),
+                    why=_("It has held their lock for {minutes:.0f} minutes.").format(minutes=_LOCK_S / 60),
+                    next=_("Look for a git or a Jupyter that hangs, end it, and try again."),
+                )
             self._held.lock = lock
             if not self.exists:
                 self._make()
@@ -93,16 +107,10 @@ class NotebookRepository:
         try:
             return self._git.run(*arguments, given=given, env=self._env, timeout=timeout, pass_fds=held)
         except GitError as error:
-            if not held or ".lock" not in error.why or not self._remove_left_over_locks():
+            # One that was stopped after its time has left its own locks: it would take as long again.
+            if not held or "status" not in error.details or not remove_left_over(self.folder, _FOREIGN_S):
                 raise
             return self._git.run(*arguments, given=given, env=self._env, timeout=timeout, pass_fds=held)
-
-    def _remove_left_over_locks(self) -> bool:
-        """Remove the lock files of a git that was killed; return whether there were any."""
-        locks = [*self.folder.glob("*.lock"), *(self.folder / "refs").rglob("*.lock"), *self.folder.glob("gc.pid")]
-        for lock in locks:
-            lock.unlink(missing_ok=True)
-        return bool(locks)
 
     # -- reading -----------------------------------------------------------------------------------------------
 
@@ -186,14 +194,27 @@ class NotebookRepository:
         if lines:
             self.run("update-ref", "-z", "--stdin", given="".join(lines).encode())
 
-    def pack(self, *, prune: bool = False) -> None:
-        """Pack what lies loose, where that is much; with ``prune``, drop what no version holds any more."""
-        if prune:
-            self.run("pack-refs", "--all")
-            self.run("-c", "gc.reflogExpire=now", "gc", "--quiet", "--prune=now", timeout=_PACK_S)
-        elif self._loose() > _PACK_ABOVE:
+    def pack(self) -> None:
+        """Pack what lies loose, where that is much. That it fails is logged: what was kept before is kept."""
+        if self._loose() <= _PACK_ABOVE:
+            return
+        try:
             self.run("pack-refs", "--all")
             self.run("repack", "-d", "-q", timeout=_PACK_S)
+        except GitError as error:
+            _logger.warning("The versions of notebooks in %s could not be packed: %s", self.folder, error)
+
+    def prune(self) -> None:
+        """Pack all, and drop what no version holds any more."""
+        self.run("pack-refs", "--all")
+        # --force: a gc that notes its process here has been killed, whoever has its number now. A graph of commits
+        # is for those that have parents.
+        settings = ("-c", "gc.reflogExpire=now", "-c", "gc.writeCommitGraph=false")
+        self.run(*settings, "gc", "--quiet", "--force", "--prune=now", timeout=_PACK_S)
+        for half in (self.folder / "objects" / "pack").glob(".tmp-*"):  # git forgets those of one that was killed
+            with contextlib.suppress(OSError):
+                if time.time() - half.stat().st_mtime > 2 * _PACK_S:
+                    half.unlink()
 
     def _loose(self) -> int:
         """Return about how many objects lie loose (as git itself does: from one of the 256 folders)."""

@@ -23,7 +23,8 @@ from ..i18n import gettext as _
 from ..workspace import Workspace
 from .git import SLOW_S, Git, GitError
 from .repository import Repository, is_commit, open_repository
-from .snapshots import IDENTITY
+from .snapshots import identity_at
+from .untouched import Work, work_in
 
 #: Folder of the workspace in which restored work trees lie. It hides itself from git.
 FOLDER = "restored"
@@ -31,6 +32,12 @@ _REFS = "refs/mlops/restored/"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.|\Z|lock\Z)){0,99}\Z")
 #: Words that git takes for something else than a branch.
 _RESERVED = frozenset({"HEAD", "FETCH_HEAD", "ORIG_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "stash"})
+
+
+class WorkedInError(ConflictError):
+    """What was restored holds work that would be lost with it; ``details`` has the files, and counts of records."""
+
+    code = "worked-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,7 @@ class Restoring:
         if not worktree:
             return RestoredTree(name, tip, None, None)
         try:
-            _make_hidden_folder(folder.parent)
+            make_hidden_folder(folder.parent)
             git.run("worktree", "add", "--quiet", str(folder), name, timeout=SLOW_S, env=_NO_DOWNLOADS)
         except MlopsError:
             self._remove_work_tree(git, folder)
@@ -125,11 +132,14 @@ class Restoring:
     def undo(self, name: str, *, force: bool = False) -> None:
         """Take a restored branch, and its work tree, away again.
 
-        Raises :class:`NotFoundError` where nothing of this name was restored, :class:`ConflictError` where it was
-        worked in since (new commits, changed or new files) or is checked out elsewhere; ``force`` takes the work away.
+        Raises :class:`NotFoundError` where nothing of this name was restored, :class:`WorkedInError` where it was
+        worked in since (new commits; changed or new files, also ignored ones; runs, models or executed cells of its
+        own), :class:`ConflictError` where it is checked out elsewhere. Then nothing was taken away. ``force`` takes
+        the work away, too.
         """
         check_name(name)
-        git = Git(open_repository(self._workspace).top)
+        repository = open_repository(self._workspace)
+        git = Git(repository.top)
         made = _commit_of(git, f"{_REFS}{name}")
         if not made:
             raise NotFoundError(
@@ -138,14 +148,15 @@ class Restoring:
             )
         folder = self._workspace.root / FOLDER / name
         now = _commit_of(git, f"refs/heads/{name}")
-        if not force:
-            self._check_untouched(name, folder, made, now)
-        self._remove_work_tree(git, folder)
-        if any(branch == f"refs/heads/{name}" for branch in _checked_out(git)):
+        # Everything is looked at before anything is taken away.
+        if any(branch == name and tree != str(folder) for tree, branch in _work_trees(git).items()):
             raise ConflictError(
                 _("The branch {name} is checked out.").format(name=name),
                 next=_("Change to another branch (`git switch -`) and try again."),
             )
+        if not force:
+            self._check_untouched(repository, name, folder, made, now)
+        self._remove_work_tree(git, folder)
         gone = [f"delete {_REFS}{name}\0{made}\0"] + ([f"delete refs/heads/{name}\0{now}\0"] if now else [])
         git.run("update-ref", "-z", "--stdin", given="".join(gone).encode())
 
@@ -220,31 +231,27 @@ class Restoring:
                 blob = git.run("hash-object", "-w", "--stdin", "--no-filters", given=content).decode().strip()
                 git.run("update-index", "--add", "--replace", "--cacheinfo", f"100644,{blob},{where}", env=env)
             tree = git.run("write-tree", env=env, timeout=SLOW_S).decode().strip()
-        name, email = IDENTITY
-        identity = {
-            f"GIT_{role}_{key}": value
-            for role in ("AUTHOR", "COMMITTER")
-            for key, value in (("NAME", name), ("EMAIL", email), ("DATE", f"{int(time.time())} +0000"))
-        }
         text = message.replace("\0", " ").strip() + "\n"
+        identity = identity_at(int(time.time()))
         return git.run("commit-tree", tree, "-p", base, given=text.encode(), env=identity).decode().strip()
 
     def _is_taken(self, git: Git, name: str) -> bool:
         # A branch `name/x` leaves no room for a branch `name`.
         return bool(git.run("for-each-ref", "--count=1", f"refs/heads/{name}", f"{_REFS}{name}").strip())
 
-    def _check_untouched(self, name: str, folder: Path, made: str, now: str) -> None:
-        changed = bool(now) and now != made
-        if not changed and folder.is_dir():
-            listed = Git(folder).run("status", "--porcelain", "--untracked-files=all", "-z", timeout=SLOW_S)
-            changed = bool(listed.strip(b"\0"))
-        if changed:
-            raise ConflictError(
+    def _check_untouched(self, repository: Repository, name: str, folder: Path, made: str, now: str) -> None:
+        found = Work()
+        if folder.is_dir():
+            found = work_in(folder, folder / repository.prefix, repository.top, made=made, branch=name)
+        found.commits = found.commits or bool(now and now != made)
+        if found:
+            raise WorkedInError(
                 _("{name} was worked in since it was restored.").format(name=name),
-                why=_("It has commits, changed files or new files that nothing else has."),
+                why=found.in_words(),
                 next=_("Keep it, or take it away all the same with `mlops restore --undo {name} --force`.").format(
                     name=name
                 ),
+                details={"recorded": found.recorded, "files": [*found.changed, *found.new][:100]},
             )
 
     def _remove_work_tree(self, git: Git, folder: Path) -> None:
@@ -289,10 +296,13 @@ def _own_index(workspace: Workspace) -> Iterator[Path]:
         raise from_os_error(error, _("restore a snapshot"), folder) from error
 
 
-def _make_hidden_folder(folder: Path) -> None:
-    """Make the folder of restored work trees; git's own status must not show it as new work."""
+def make_hidden_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder for what git's own status must not show as new work (restored work trees).
+
+    Raises what :func:`from_os_error` makes of a folder that can't be made.
+    """
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode, exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
@@ -305,13 +315,14 @@ def _commit_of(git: Git, ref: str) -> str:
     return done.stdout.decode().strip() if done.returncode == 0 else ""
 
 
-def _work_trees(git: Git) -> list[str]:
-    return [line[9:] for line in _listed(git) if line.startswith("worktree ")]
-
-
-def _checked_out(git: Git) -> list[str]:
-    return [line[7:] for line in _listed(git) if line.startswith("branch ")]
-
-
-def _listed(git: Git) -> list[str]:
-    return os.fsdecode(git.run("worktree", "list", "--porcelain", "-z")).split("\0")
+def _work_trees(git: Git) -> dict[str, str]:
+    """Return the folder of each work tree → its branch; empty: it has none."""
+    found: dict[str, str] = {}
+    folder = ""
+    for line in os.fsdecode(git.run("worktree", "list", "--porcelain", "-z")).split("\0"):
+        key, _space, value = line.partition(" ")
+        if key == "worktree":
+            folder, found[value] = value, ""
+        elif key == "branch":
+            found[folder] = value.removeprefix("refs/heads/")
+    return found

@@ -1,17 +1,37 @@
-"""Which versions of a notebook stay: all of the last hours, then one for each hour, then one for each day."""
+"""Which versions and snapshots stay: all of the last hours, then one for each hour, then one for each day."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from ..config import VersioningSection
-from .types import NotebookVersion
 
 _HOUR = 3600.0
 _DAY = 86_400.0
 
 
-def to_drop(versions: Sequence[NotebookVersion], now: float, rules: VersioningSection) -> list[str]:
+class Kept(Protocol):
+    """A version of a notebook, or a snapshot."""
+
+    @property
+    def id(self) -> str:
+        """What tells it from others."""
+
+    @property
+    def created_at(self) -> float:
+        """UTC seconds since the epoch."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it; empty: it has no name."""
+
+    @property
+    def run_ids(self) -> list[str]:
+        """Runs that it belongs to."""
+
+
+def to_drop(versions: Sequence[Kept], now: float, rules: VersioningSection) -> list[str]:
     """Return the ids of the versions (given oldest first) that may go. Of an hour or day, the last one stays.
 
     The newest always stays, and so does whatever has a name or belongs to a run.

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
@@ -15,22 +17,28 @@ from typing import Any
 from ..errors import InvalidInputError, MissingProgramError, MlopsError, NotFoundError, PathError
 from ..i18n import gettext as _
 from ..workspace import Workspace
+from .contents import contents
 from .git import Git, GitError
 from .keeper import NotebookKeeper
 from .notebook_history import NotebookHistory
 from .repository import Repository, is_commit, open_repository
-from .restoring import RestoredTree, Restoring, check_name
+from .restoring import RestoredTree, Restoring, WorkedInError, check_name, make_hidden_folder
 from .snapshots import IDENTITY, LEFT_OUT, take
+from .starts import STARTS, Start, start_key, starts_in, thin
 from .types import Cause, GitStatus, NotebookVersion, Snapshot, SnapshotFile
 
 __all__ = [
+    "STARTS",
     "GitError",
     "NotebookHistory",
     "NotebookKeeper",
     "RestoredTree",
     "Restoring",
+    "Start",
     "VersioningService",
+    "WorkedInError",
     "check_name",
+    "make_hidden_folder",
 ]
 
 #: Largest file that :meth:`VersioningService.text` returns, bytes.
@@ -138,6 +146,20 @@ class VersioningService:
                 return _parse(git, run_id, revision if revision == ref else "", done.stdout.decode("utf-8", "replace"))
         raise _no_snapshot(run_id)
 
+    def kept(self, commit: str, namespace: str) -> Snapshot:
+        """Return the snapshot with this commit id, which a ref of the namespace keeps.
+
+        Raises as :meth:`get`.
+        """
+        if not is_commit(commit):
+            raise _no_snapshot(commit)
+        git = Git(self._repository_for_reading(commit).top)
+        refs = f"refs/mlops/{namespace}/"
+        done = git.result("for-each-ref", "--count=1", f"--points-at={commit}", refs, accept=(0, 128, 129))
+        if done.returncode or not done.stdout.strip():
+            raise _no_snapshot(commit)
+        return self.get(commit)
+
     def file(self, commit: str, path: str) -> bytes:
         """Return a file as it was in a commit. ``path`` is a workspace path.
 
@@ -146,6 +168,16 @@ class VersioningService:
         """
         git, name = self._blob(commit, path)
         return git.run("cat-file", "blob", name)
+
+    def files(self, commit: str, paths: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield those of the workspace paths that a commit has, with their content, in the commit's order.
+
+        However many they are, a few git processes read them. Raises :class:`NotFoundError` where there is no such
+        commit, :class:`MissingProgramError` without git.
+        """
+        _require_commit(commit)
+        repository = self._repository_for_reading(commit)
+        return contents(Git(repository.top), repository.prefix, commit, paths)
 
     def text(self, run_id: str, path: str) -> SnapshotFile:
         """Return a text file of a run's snapshot.
@@ -173,6 +205,30 @@ class VersioningService:
     def unpin(self, key: str, *, namespace: str = "runs") -> None:
         """Take the ref of a snapshot away; git drops the snapshot in time, unless something else keeps it."""
         Git(open_repository(self.workspace).top).run("update-ref", "-d", _ref(namespace, key))
+
+    # -- snapshots of states in which cells started runs -------------------------------------------------------
+
+    def snapshot_of_start(self, execution: str, *, message: str) -> Snapshot | None:
+        """Keep the present state for the runs that an execution starts, which have no id yet; as :meth:`snapshot`."""
+        return self.snapshot(start_key(execution), message=message, namespace=STARTS)
+
+    def starts(self) -> list[Start]:
+        """Return these snapshots, those of the repository's other workspaces among them, oldest first.
+
+        Empty where there is no repository.
+        """
+        try:
+            return starts_in(Git(open_repository(self.workspace).top))
+        except (GitError, MissingProgramError):
+            return []
+
+    def thin_starts(self, starts: Sequence[Start], now: float | None = None) -> int:
+        """Take away those of ``starts`` (oldest first) that no run needs, by the rules of ``[versioning] keep_…``.
+
+        Returns how many refs went. ``now``: UTC seconds since the epoch. Raises :class:`GitError`, then all stay.
+        """
+        git = Git(open_repository(self.workspace).top)
+        return thin(git, starts, time.time() if now is None else now, self.workspace.config.versioning)
 
     @cached_property
     def restoring(self) -> Restoring:

@@ -39,6 +39,16 @@ LEFT_OUT = "Left-Out"
 _LEFT_OUT_LIMIT = 200
 
 
+def identity_at(seconds: int) -> dict[str, str]:
+    """Return the variables by which git makes a commit of ours, at a time in seconds since the epoch."""
+    name, email = IDENTITY
+    return {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in (("NAME", name), ("EMAIL", email), ("DATE", f"{seconds} +0000"))
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A commit that holds the state of the work tree."""
@@ -175,15 +185,9 @@ def _commit(git: _Index, tree: str, parent: str, message: str, left_out: list[st
         trailers.append(f"{LEFT_OUT}: " + _("and {n} more").format(n=len(left_out) - _LEFT_OUT_LIMIT))
     message = message.replace("\0", " ").strip()
     text = "\n\n".join(part for part in (message, "\n".join(trailers)) if part) + "\n"
-    name, email = IDENTITY
     now = int(time.time())
-    identity = {
-        f"GIT_{role}_{key}": value
-        for role in ("AUTHOR", "COMMITTER")
-        for key, value in (("NAME", name), ("EMAIL", email), ("DATE", f"{now} +0000"))
-    }
     parents = ("-p", parent) if parent else ()
-    commit = git.top.run("commit-tree", tree, *parents, given=text.encode(), env=identity).decode().strip()
+    commit = git.top.run("commit-tree", tree, *parents, given=text.encode(), env=identity_at(now)).decode().strip()
     return Taken(commit, parent, float(now), message, files, left_out)
 
 

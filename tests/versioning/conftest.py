@@ -71,6 +71,13 @@ class Repo:
         }
 
 
+def snapshot_of(workspace: Workspace, key: str = "run1") -> str:
+    service = VersioningService(workspace)
+    taken = service.snapshot(key, message=f"Run {key}")
+    assert taken is not None, service.last_reason
+    return taken.commit
+
+
 @pytest.fixture
 def repo(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Repo:
     """The workspace as a repository with no commit, and a git that knows of no user."""

@@ -210,3 +210,36 @@ def test_closing_keeps_what_is_left_and_ends_the_thread(workspace: Workspace) ->
     while any(thread.name == "mlops-notebook-versions" for thread in threading.enumerate()):
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_what_is_reported_after_the_close_is_kept_while_the_old_thread_still_works(
+    workspace: Workspace, keeper: NotebookKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a keeper that was closed in the middle of a long write
+    keep = NotebookHistory.keep
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(self: NotebookHistory, path: str, **options: Any) -> NotebookVersion:
+        if path == "slow.ipynb":
+            begun.set()
+            assert go_on.wait(20)
+        return keep(self, path, **options)
+
+    monkeypatch.setattr(NotebookHistory, "keep", slow)
+    for name in ("slow.ipynb", "a.ipynb"):
+        (workspace.root / name).write_bytes(plain("x"))
+    keeper.saved(workspace.root / "slow.ipynb")
+    assert begun.wait(10)
+    old = keeper._thread
+    keeper.close(0.01)
+    assert old is not None and old.is_alive()
+    # When
+    keeper.saved(workspace.root / "a.ipynb")
+    # Then it is kept at once, and what was being written counts as unfinished until it is written
+    assert len(wait_for(workspace, 1)) == 1
+    assert not keeper.flush(0.1)
+    go_on.set()
+    assert keeper.flush(10)
+    assert len(listed(workspace, "slow.ipynb")) == 1
+    old.join(10)
+    assert not old.is_alive()

@@ -84,13 +84,6 @@ def test_a_read_only_notebook_is_not_replaced(history: NotebookHistory) -> None:
     assert (history.workspace.root / copy.path).read_bytes() == plain("x = 1")
 
 
-def test_copies_get_free_names_beside_the_notebook(history: NotebookHistory) -> None:
-    version = save(history, plain("x = 1"), "sub/a.ipynb")
-    paths = [history.copy("sub/a.ipynb", version.id).path for _ in range(2)]
-    assert paths[0].startswith("sub/a (20") and paths[1] == paths[0].replace(").ipynb", ") 2.ipynb")
-    assert all((history.workspace.root / path).read_bytes() == plain("x = 1") for path in paths)
-
-
 def test_a_write_that_fails_leaves_the_notebook_and_the_history(history: NotebookHistory) -> None:
     first = save(history, plain("x = 1"))
     save(history, plain("x = 2"))

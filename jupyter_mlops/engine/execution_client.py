@@ -22,6 +22,7 @@ from .execution_manager import CellEnd, Manager, log, runs
 from .kernel_control import Control, dies_with_parent, signal_group
 from .kernel_start import prepare_manager, process_of
 from .planning import PlanBrokenError, Planner, SilentCodeError, Skip
+from .starting_client import StartingClient
 from .warm.imports import imported_modules
 
 #: What nbformat keeps of each kind of output message.
@@ -41,7 +42,7 @@ class StoppedError(Exception):
     """The execution was stopped through its :class:`Control`."""
 
 
-class Client(PapermillNotebookClient):
+class Client(StartingClient, PapermillNotebookClient):
     """Runs the cells in a kernel of its own."""
 
     def __init__(
@@ -56,11 +57,13 @@ class Client(PapermillNotebookClient):
         self._oom_before: OomCounts = oom_counts()
         self.clear_before_next_output = False
 
-    def create_kernel_manager(self) -> Any:
-        """Make the kernel's manager, with our client and, where there are any, a warm kernel."""
-        manager = super().create_kernel_manager()
+    def prepare(self, manager: Any) -> None:
+        """Give the kernel's manager what ours have and, where there are any, a warm kernel."""
         prepare_manager(manager, self.warm, imported_modules(cell.source for cell in self.nb.cells if runs(cell)))
-        return manager
+
+    def may_start_again(self) -> bool:
+        """Whether the execution goes on."""
+        return not self.control.is_stopped()
 
     async def async_start_new_kernel(self, **kwargs: Any) -> None:
         """Start the kernel's process, bound to this one's life."""
@@ -68,13 +71,17 @@ class Client(PapermillNotebookClient):
         if prepare is not None:
             kwargs["preexec_fn"] = prepare
         await super().async_start_new_kernel(**kwargs)
+        self.kernel_started()
+
+    start_new_kernel = run_sync(async_start_new_kernel)  # nbclient's would call the method of the base class
+
+    def kernel_started(self) -> None:
+        """Tell those who stop the kernel or look after it which process it is."""
         self._process = process_of(self.km)
         if self._process is not None:
             self.control.kernel_started(self._process)
             if self.nb_man.reporter:
                 self.nb_man.reporter.kernel_started(self._process.pid)
-
-    start_new_kernel = run_sync(async_start_new_kernel)  # nbclient's would call the method of the base class
 
     def execute(self, **kwargs: Any) -> Any:
         """Run all cells. A failing cell raises nothing here; :class:`KernelDiedError` and :class:`StoppedError` do."""

@@ -71,11 +71,22 @@ class Manager(NotebookExecutionManager):
     # -- the notebook --------------------------------------------------------------------------------------------
 
     def notebook_start(self, **kwargs: Any) -> None:
-        """Reset what earlier executions left and write the notebook for the first time."""
+        """Reset what earlier executions left and write the notebook for the first time.
+
+        Raises :class:`ConflictError` where another execution writes to the same output, ``OSError`` where the output
+        can't be written.
+        """
         record = self.nb.metadata.papermill
         if not isinstance(record.get("input_path"), str):  # papermill puts in the whole notebook if given as a node
             record["input_path"] = None
-        super().notebook_start(**kwargs)
+        if self._journal is not None:
+            self._journal.claim()
+        try:
+            super().notebook_start(**kwargs)
+        except BaseException:
+            if self._journal is not None:
+                self._journal.remove()
+            raise
         self._begin_journal()
         if self.reporter:
             self.reporter.cells(self.nb.cells)
@@ -107,7 +118,8 @@ class Manager(NotebookExecutionManager):
         now = time.monotonic()
         if self._outputs is not None:
             self._outputs.write()
-        self.target.write(self.nb, draft=draft)
+        announce = self._journal.writing if self._journal is not None else None
+        self.target.write(self.nb, draft=draft, announce=announce)
         self._saved_at = time.monotonic()
         self._save_took = self._saved_at - now
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from .draining_client import CLIENT_CLASS
 from .kernel_control import dies_with_parent
+from .kernel_ports import choose_ports
 
 #: As nbclient starts kernels: executed notebooks do not belong in a person's history.
 _ARGUMENTS = ["--HistoryManager.hist_file=:memory:"]
@@ -45,8 +46,12 @@ def start_kernel(
 
 
 def prepare_manager(manager: Any, warm: Path | None = None, imports: Sequence[str] = ()) -> None:
-    """Give a kernel manager that has not started its kernel our client and, with ``warm``, our way to start it."""
+    """Give a kernel manager that has not started its kernel our client, its ports and, with ``warm``, a warm kernel.
+
+    Raises ``jupyter_client.kernelspec.NoSuchKernel`` where no kernel has its name.
+    """
     manager.client_class = CLIENT_CLASS
+    choose_ports(manager)
     if manager.has_trait("transport_encryption"):  # jupyter_client 8.9: where the kernel knows how, its sockets are
         manager.transport_encryption = "auto"  # encrypted; without, ipykernel warns at the head of each step's log
     if warm is not None and not manager.kernel_spec.metadata.get("kernel_provisioner"):

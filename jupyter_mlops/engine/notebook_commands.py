@@ -46,14 +46,30 @@ def recover(paths: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _fields(found: Recovered) -> dict[str, object]:
-    return {"notebook": str(found.notebook), "ended": found.ended, "running": found.running}
+    return {
+        "notebook": str(found.notebook),
+        "ended": found.ended,
+        "running": found.running,
+        "kept": str(found.kept or ""),
+        "damaged": found.damaged,
+    }
 
 
 def _line(found: Recovered) -> str:
     count = len(found.ended)
-    cells = ngettext("{n} cell had ended", "{n} cells had ended", count).format(n=count)
-    if found.running is None:
-        return _("{notebook}: {cells}").format(notebook=found.notebook, cells=cells)
-    return _("{notebook}: {cells}, cell {cell} was running").format(
-        notebook=found.notebook, cells=cells, cell=found.running + 1
-    )
+    text = ngettext("{n} cell had ended", "{n} cells had ended", count).format(n=count)
+    if found.running is not None:
+        text = _("{cells}, cell {cell} was running").format(cells=text, cell=found.running + 1)
+    lines = [_("{notebook}: {cells}").format(notebook=found.notebook, cells=text)]
+    if found.kept is not None:
+        lines.append(
+            _("  {notebook} was written since by something else: it stays as it is.").format(notebook=found.kept)
+        )
+    if found.damaged:
+        text = ngettext(
+            "  {n} record of the journal is damaged: what it says is missing.",
+            "  {n} records of the journal are damaged: what they say is missing.",
+            found.damaged,
+        )
+        lines.append(text.format(n=found.damaged))
+    return "\n".join(lines)

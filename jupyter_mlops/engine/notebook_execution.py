@@ -55,28 +55,28 @@ def execute(
     )
     own = control or Control()
     manager.notebook_start()
-    own.start()
-    known = set(Client.class_trait_names())
-    client = Client(
-        manager,
-        own,
-        km=km,
-        planner=planner,
-        extra_arguments=[*options.pop("extra_arguments", ()), *extension_arguments(extensions)],
-        kernel_name=kernel_name,
-        log=logger,
-        log_output=log_output,
-        stdout_file=stdout_file,
-        stderr_file=stderr_file,
-        startup_timeout=start_timeout,
-        timeout=execution_timeout,
-        # After the reply nbclient waits this long for output that is still on its way, then gives up with an error. It
-        # looks whether the kernel lives all the while; a gigabyte takes its time.
-        iopub_timeout=600,
-        **{key: value for key, value in options.items() if key in known},
-    )
-    client.warm = _warm_kernels()
     try:
+        own.start()
+        known = set(Client.class_trait_names())
+        client = Client(
+            manager,
+            own,
+            km=km,
+            planner=planner,
+            extra_arguments=[*options.pop("extra_arguments", ()), *extension_arguments(extensions)],
+            kernel_name=kernel_name,
+            log=logger,
+            log_output=log_output,
+            stdout_file=stdout_file,
+            stderr_file=stderr_file,
+            startup_timeout=start_timeout,
+            timeout=execution_timeout,
+            # After the reply nbclient waits this long for output that is still on its way, then gives up with an
+            # error. It looks whether the kernel lives all the while; a gigabyte takes its time.
+            iopub_timeout=600,
+            **{key: value for key, value in options.items() if key in known},
+        )
+        client.warm = _warm_kernels()
         client.execute()
         manager.written_again = bool(output_path)  # unless an error is raised
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,17 +62,23 @@ def read_notebook(file: Path, name: str) -> Any:
         raise _unreadable(name, f"{type(error).__name__}: {error}"[:500]) from error
 
 
-def write_notebook(node: Any, path: str | Path, *, draft: bool = False) -> None:
+def write_notebook(
+    node: Any, path: str | Path, *, draft: bool = False, announce: Callable[[bytes], None] | None = None
+) -> None:
     """Write a notebook whole. Validation is left out: what a kernel sent is kept as it came.
 
-    A ``draft`` is soon written again: it has no line breaks for git, which take most of the time.
+    A ``draft`` is soon written again: it has no line breaks for git, which take most of the time. ``announce`` gets
+    what is written before it is.
     """
     if draft:
-        write_whole(Path(path), json.dumps(node, ensure_ascii=False) + "\n")
+        text = json.dumps(node, ensure_ascii=False) + "\n"
     else:
         from nbformat.v4 import writes
 
-        write_whole(Path(path), writes(node) + "\n")
+        text = writes(node) + "\n"
+    if announce is not None:
+        announce(text.encode("utf-8", "surrogatepass"))
+    write_whole(Path(path), text)
 
 
 def _unreadable(name: str, why: str, **details: Any) -> NotebookError:

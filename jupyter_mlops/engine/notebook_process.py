@@ -91,10 +91,10 @@ class Execution:
         folder = self.workspace.resolve(self.request.notebook).parent
         folder.mkdir(parents=True, exist_ok=True)  # gone since the start: the pinned notebook can run all the same
         kernel = self._start_kernel(node, folder)
-        process = process_of(kernel)
         try:
             return self._run_cells(node, folder, kernel)
         finally:
+            process = process_of(kernel)  # another one than at first, where that died as it started
             if process is not None and process.poll() is None:  # an error before the first cell
                 signal_group(process.pid, signal.SIGKILL)
 

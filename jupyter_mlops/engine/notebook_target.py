@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ class Target:
         self.file = _local_file(self.path)
         self._handler: tuple[str, Any] | None = None
 
-    def write(self, node: Any, *, draft: bool = False) -> None:
-        """Write the notebook. Raises ``OSError``, and whatever a remote store raises."""
+    def write(self, node: Any, *, draft: bool = False, announce: Callable[[bytes], None] | None = None) -> None:
+        """Write the notebook. Raises ``OSError``, and whatever a remote store raises.
+
+        ``announce`` gets what is written to a local file, before it is.
+        """
         if self.file is not None:
             self.file.parent.mkdir(parents=True, exist_ok=True)  # the notebook may have cleared up too much
-            write_notebook(node, self.file, draft=draft)
+            write_notebook(node, self.file, draft=draft, announce=announce)
         else:
             write_ipynb(node, self.path)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,33 @@ def killed(output: Path) -> None:
     journal.close()
 
 
+def damage(journal: Path, *lines: int) -> None:
+    """Damage some of a journal's records as a disk does."""
+    found = journal.read_bytes().replace(b"\n\n", b"\n").lstrip(b"\n").split(b"\n")
+    for line in lines:
+        found[line] = found[line][:40] + b"#" + found[line][41:]
+    journal.write_bytes(b"\n".join(found))
+
+
+def test_what_is_not_whole_is_said(tmp_path: Path) -> None:
+    # Given an output that something else has written since, and a damaged record
+    output = tmp_path / "a.ipynb"
+    killed(output)
+    damage(journal_path(output), 3)
+    output.write_text("newer")
+    os.utime(output, (2e9, 2e9))
+    # When
+    said = CliRunner().invoke(recover, [str(output)], catch_exceptions=False).output
+    # Then
+    beside = tmp_path / "a.recovered.ipynb"
+    assert said == (
+        f"{beside}: 1 cell had ended, cell 2 was running\n"
+        f"  {output} was written since by something else: it stays as it is.\n"
+        "  1 record of the journal is damaged: what it says is missing.\n"
+    )
+    assert output.read_text() == "newer" and json.loads(beside.read_text())["cells"][1]["outputs"]
+
+
 def test_notebooks_are_found_and_recovered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "deep").mkdir()
     killed(tmp_path / "deep" / "a.ipynb")
@@ -36,8 +64,8 @@ def test_notebooks_are_found_and_recovered(tmp_path: Path, monkeypatch: pytest.M
     said = CliRunner().invoke(recover, ["--json"], catch_exceptions=False)
 
     assert json.loads(said.output) == [
-        {"notebook": "b.ipynb", "ended": [0], "running": 1},
-        {"notebook": "deep/a.ipynb", "ended": [0], "running": 1},
+        {"notebook": "b.ipynb", "ended": [0], "running": 1, "kept": "", "damaged": 0},
+        {"notebook": "deep/a.ipynb", "ended": [0], "running": 1, "kept": "", "damaged": 0},
     ]
     cells = json.loads((tmp_path / "deep" / "a.ipynb").read_text())["cells"]
     assert cells[0]["outputs"][0]["text"] == ["one"]
@@ -59,7 +87,7 @@ def test_one_notebook_is_named(tmp_path: Path) -> None:
 def test_what_is_damaged_or_runs_does_not_keep_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.ipynb", "b.ipynb", "c.ipynb"):
         killed(tmp_path / name)
-    journal_path(tmp_path / "a.ipynb").write_bytes(b"?")
+    damage(journal_path(tmp_path / "a.ipynb"), 0)
     monkeypatch.setattr(output_recovery, "_RELEASE_PATIENCE", 0.1)
     with journal_path(tmp_path / "b.ipynb").open() as running:
         fcntl.flock(running, fcntl.LOCK_EX)

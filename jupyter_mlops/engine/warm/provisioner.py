@@ -40,7 +40,7 @@ class WarmProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         """Have the kernel forked, or start it."""
-        forked = None
+        forked, self.loaded = None, None
         if self.state is not None:
             forked = await asyncio.to_thread(self._fork, self.state, cmd, kwargs.get("env"), kwargs.get("cwd"))
         if forked is None:

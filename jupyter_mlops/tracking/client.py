@@ -15,6 +15,7 @@ from ..workspace import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
     from mlflow.exceptions import MlflowException
 
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "ENDPOINT_NOT_FOUND")
@@ -35,6 +36,20 @@ def open_client(workspace: Workspace) -> MlflowClient:
         reach.check(uri)
         _fill_registry_of_stores()
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def all_experiments(client: MlflowClient, *, trash: bool = False) -> list[Experiment]:
+    """Return the experiments of a store, with ``trash`` also those in the trash."""
+    from mlflow.entities import ViewType
+
+    found: list[Experiment] = []
+    token: str | None = None
+    while True:
+        page = client.search_experiments(view_type=ViewType.ALL if trash else ViewType.ACTIVE_ONLY, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 _importing = threading.Lock()

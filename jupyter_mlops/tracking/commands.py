@@ -7,6 +7,7 @@ from datetime import datetime
 import click
 
 from ..i18n import gettext as _
+from ..i18n import ngettext
 from ..terminal import show
 from ..workspace import Workspace
 from .service import TrackingService
@@ -86,6 +87,13 @@ def restore_runs(run_ids: tuple[str, ...]) -> None:
     for run_id in run_ids:
         run = service.restore(run_id)
         click.echo(_("Restored {name} ({run_id}).").format(name=run.name, run_id=run_id))
+
+
+@runs.command("thin")
+def thin_snapshots() -> None:
+    """Take away snapshots of cells that no run needs, by the rules of mlops.toml. Jupyter does so once a day."""
+    count = TrackingService(Workspace.find()).thin_snapshots()
+    click.echo(ngettext("{n} snapshot was taken away.", "{n} snapshots were taken away.", count).format(n=count))
 
 
 def _experiment_id(service: TrackingService, name: str) -> str:

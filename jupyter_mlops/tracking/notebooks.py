@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..cells.service import CellService
+from ..cells.service import CellService, unheard
 from ..errors import MlopsError, NotFoundError
 from ..i18n import gettext as _
 from ..versioning.service import VersioningService
@@ -26,6 +26,7 @@ _LATER = 20
 _logger = logging.getLogger(__name__)
 
 
+@unheard()
 def keep_revision(here: context.ExecutionContext, run_id: str = "") -> str:
     """Keep the notebook that runs as it is in its file; return the version. Empty where there is none to keep.
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import platform
 import sys
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 from .. import context
-from ..cells.service import current_execution
+from ..cells.service import current_execution, unheard
 from ..environment import TAG_ENVIRONMENT, TAG_PYTHON, record_environment
 from ..errors import MlopsError
+from ..i18n import gettext as _
 from ..versioning.service import VersioningService
 from ..workspace import Workspace
 from .liveness import TAG_PROCESS, this_process
@@ -23,6 +26,12 @@ TAG_ERROR = "mlops.error"
 ERROR_LIMIT = 4000
 
 
+_own_snapshot: ContextVar[bool] = ContextVar("own_snapshot", default=False)
+#: The last execution that started a run, and the commit of its state.
+_taken = ("", "")
+
+
+@unheard()
 def origin_tags(workspace: Workspace) -> dict[str, str]:
     """Return notebook, step, commit, environment and process of a run that starts now in this process."""
     here = context.current(workspace)
@@ -37,10 +46,9 @@ def origin_tags(workspace: Workspace) -> dict[str, str]:
         tags[context.TAG_COMMIT] = git.commit
     if git.dirty is not None:
         tags[context.TAG_DIRTY] = "true" if git.dirty else "false"
-    if here.in_step:
-        snapshot = pipeline_snapshot(here)
-        if snapshot:
-            tags[context.TAG_SNAPSHOT] = snapshot
+    snapshot = pipeline_snapshot(here) if here.in_step else _snapshot_of_the_cell(workspace)
+    if snapshot:
+        tags[context.TAG_SNAPSHOT] = snapshot
     with contextlib.suppress(OSError):  # a read-only folder: the run is on a server, and the tag would name no file
         tags[TAG_ENVIRONMENT] = record_environment(workspace)
     tags[TAG_PYTHON] = platform.python_version()
@@ -49,6 +57,33 @@ def origin_tags(workspace: Workspace) -> dict[str, str]:
         if token:
             tags[TAG_PROCESS] = token
     return tags
+
+
+@contextlib.contextmanager
+def with_own_snapshot() -> Iterator[None]:
+    """A run that starts inside gets its snapshot by its id, from who starts it."""
+    token = _own_snapshot.set(True)
+    try:
+        yield
+    finally:
+        _own_snapshot.reset(token)
+
+
+def _snapshot_of_the_cell(workspace: Workspace) -> str:
+    """Return the commit of the state in which the running cell started its first run; empty: none can be taken.
+
+    MLflow asks for tags before the run has an id, so the commit is kept by a key of its own (``refs/mlops/starts``).
+    All runs of a cell share it: a loop of a thousand runs takes one.
+    """
+    global _taken
+    execution = current_execution()
+    if not execution or _own_snapshot.get():
+        return ""
+    if _taken[0] != execution:
+        message = _("State in which a cell started a run")
+        taken = VersioningService(workspace).snapshot_of_start(execution, message=message)
+        _taken = (execution, taken.commit if taken else "")
+    return _taken[1]
 
 
 def pipeline_snapshot(here: context.ExecutionContext) -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import context, environment
-from ..cells.service import current_execution, note_run
+from ..cells.service import current_execution, note_run, unheard
 from ..errors import MlopsError
 from ..i18n import gettext as _
 from ..lineage.service import LineageService, made_in
@@ -18,7 +18,7 @@ from ..versioning.service import VersioningService
 from ..workspace import Workspace
 from .client import keep_to_itself, mlflow_errors
 from .notebooks import keep_revision
-from .origin import ERROR_LIMIT, TAG_ERROR, pipeline_snapshot
+from .origin import ERROR_LIMIT, TAG_ERROR, pipeline_snapshot, with_own_snapshot
 from .runs import unbounded
 from .service import default_experiment
 
@@ -135,13 +135,14 @@ def run(
         parent = mlflow.active_run()
         with mlflow_errors(_("open the experiment")):
             experiment_id, experiment_name = _experiment(here.workspace, experiment, parent)
-        active = mlflow.start_run(
-            experiment_id=experiment_id,
-            run_name=name or (here.step or None),
-            nested=parent is not None,
-            tags={key: str(value) for key, value in (tags or {}).items()} or None,
-            description=description or None,
-        )
+        with with_own_snapshot():
+            active = mlflow.start_run(
+                experiment_id=experiment_id,
+                run_name=name or (here.step or None),
+                nested=parent is not None,
+                tags={key: str(value) for key, value in (tags or {}).items()} or None,
+                description=description or None,
+            )
     parent_id = parent.info.run_id if parent is not None else ""
     started = Run(active, mlflow.MlflowClient(here.workspace.tracking_uri), experiment_name)
     note_run(started.id)  # a run that ends within the cell is not open when the recorder looks
@@ -223,6 +224,7 @@ def _experiment(workspace: Workspace, wanted: str | None, parent: mlflow.ActiveR
     return found.experiment_id, name
 
 
+@unheard()
 def _record_origin(here: context.ExecutionContext, started: Run) -> None:
     """Keep snapshot, environment and lineage. The person's work goes on where that fails; the log says why."""
     try:

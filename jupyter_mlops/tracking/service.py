@@ -14,7 +14,7 @@ from ..errors import ConflictError, MlopsError, NotFoundError
 from ..i18n import gettext as _
 from ..workspace import Workspace
 from .artifacts import list_artifacts, read_text
-from .client import load_mlflow, mlflow_errors, open_client
+from .client import all_experiments, load_mlflow, mlflow_errors, open_client
 from .liveness import TAG_PROCESS, has_ended
 from .mlflow_uri import default_experiment, is_embedded
 from .origin import TAG_ERROR
@@ -24,7 +24,6 @@ from .types import Artifact, Experiment, MetricHistory, MetricQuery, RunDetail, 
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment as MlflowExperiment
     from mlflow.entities import Run
 
     from .mlflow_embedded import EmbeddedTrackingStore
@@ -61,7 +60,7 @@ class TrackingService:
                     created_at=(each.creation_time or 0) / 1000,
                     run_count=-1 if counts is None else counts.get(each.experiment_id, 0),
                 )
-                for each in _all_experiments(client)
+                for each in all_experiments(client)
             ]
         return sorted(found, key=lambda each: each.name.casefold())
 
@@ -185,6 +184,17 @@ class TrackingService:
             client.restore_run(run_id)
         return self.run(run_id)
 
+    def thin_snapshots(self, now: float | None = None) -> int:
+        """Take away the snapshots of cells that started runs which no run needs any more; return how many refs went.
+
+        By the rules of ``[versioning] keep_…``; what a run names stays, also one in the trash. Only those of this
+        workspace. ``now``: UTC seconds since the epoch. Raises :class:`MlopsError` where the tracking server, which
+        knows the runs, can't be asked; then all stay.
+        """
+        from .starts import thin_starts
+
+        return thin_starts(self.workspace, now)
+
     # -- runs of pipeline steps --------------------------------------------------------------------------------
 
     def runs_of_step(self, pipeline_run_id: str, step: str, attempt: int | None = None) -> list[str]:
@@ -242,7 +252,7 @@ class TrackingService:
             raise _no_experiment(wanted)
         with mlflow_errors(_("list the experiments")):
             if not wanted:
-                return {each.experiment_id: each.name for each in _all_experiments(client)}
+                return {each.experiment_id: each.name for each in all_experiments(client)}
             try:
                 found = client.get_experiment(wanted)
             except Exception as error:
@@ -255,7 +265,7 @@ class TrackingService:
         found: list[Run] = []
         token: str | None = None
         with mlflow_errors(_("list the runs of the step {step}").format(step=step)):
-            experiments = [each.experiment_id for each in _all_experiments(client)]
+            experiments = [each.experiment_id for each in all_experiments(client)]
             clauses = [f"tags.`{TAG_PIPELINE_RUN}` = {quoted(pipeline_run_id)}", f"tags.`{TAG_STEP}` = {quoted(step)}"]
             while True:
                 page = client.search_runs(
@@ -290,17 +300,6 @@ class TrackingService:
         client.set_tag(run_id, TAG_ERROR, why)
         client.set_terminated(run_id, "FAILED", end_time=last)
         return client.get_run(run_id)
-
-
-def _all_experiments(client: MlflowClient) -> list[MlflowExperiment]:
-    found: list[MlflowExperiment] = []
-    token: str | None = None
-    while True:
-        page = client.search_experiments(page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found
 
 
 def _text(token: str | bytes | None) -> str:

@@ -17,7 +17,8 @@ class StateLostError(MlopsError):
             _("The variables can't be put back as they were after {state}; nothing was changed.").format(state=label),
             why="; ".join(f"{name}: {why}" for name, why in list(reasons.items())[:5]),
             next=_(
-                "Go to another state (%history_cells lists them), or run the cells again that made these variables."
+                "Go to another state (%history_cells lists them), run the cells again that made these variables, or "
+                "add --partly to put the others back and delete these."
             ),
             details={"names": dict(reasons)},
         )

@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,7 @@ class Stopped(BaseException):
     """Writing was given up. Not an ``Exception``: nobody but this module is to catch it."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """Variables to write."""
 
@@ -85,7 +85,9 @@ class Keeper:
         blobs: BlobStore,
         *,
         max_bytes: int,
+        tidy: Callable[[], object] = lambda: None,
     ):
+        self._tidy = tidy
         self._namespace = namespace
         self._states = states
         self._journal = journal
@@ -103,10 +105,13 @@ class Keeper:
         #: Somebody waits; it is the end.
         self._hurry = self._closing = False
         self._waiting: deque[Job] = deque()
+        #: Variable → jobs that write it, those that wait among them.
+        self._with: dict[str, list[Job]] = {}
         #: Variable and token → the last job that writes it.
         self._last_with: dict[tuple[str, str], Job] = {}
         self._current: Job | None = None
         self._thread: threading.Thread | None = None
+        self._tidied = False
         #: Seconds that cells have waited.
         self.waited = 0.0
 
@@ -136,6 +141,8 @@ class Keeper:
         while self._waiting and self._waiting[0].done.is_set():
             self._waiting.popleft()
         self._waiting.append(job)
+        for name in job.tokens if job.generators is None else ():
+            self._with[name] = [*(each for each in self._with.get(name, ()) if not each.done.is_set()), job]
         if len(self._last_with) > _MOST_KNOWN:
             self._last_with = {pair: each for pair, each in self._last_with.items() if not each.done.is_set()}
         self._last_with.update(dict.fromkeys(job.tokens.items(), job))
@@ -164,11 +171,15 @@ class Keeper:
 
     def before_change(self, names: Set[str] | None) -> None:
         """Finish, or give up, what the notebook's next cell may change (None: anything)."""
-        affected = [
-            each
-            for each in self._waiting
-            if not each.done.is_set() and not each.generators and (names is None or not names.isdisjoint(each.tokens))
-        ]
+        affected: list[Job] = []
+        # Asked at every cell, while a hundred jobs may wait: only those of these names are looked at.
+        for name in list(self._with) if names is None else names & self._with.keys():
+            waiting = [each for each in self._with[name] if not each.done.is_set()]
+            if waiting:
+                self._with[name] = waiting
+                affected += [each for each in waiting if each not in affected]
+            else:
+                del self._with[name]
         if not affected:
             return
         began = time.perf_counter()
@@ -186,15 +197,18 @@ class Keeper:
         self._set_hurry(False)
         self.waited += time.perf_counter() - began
 
-    def finish(self) -> None:
-        """Wait until all is written."""
+    def finish(self, limit: float | None = None) -> bool:
+        """Wait until all is written, at most ``limit`` seconds; whether it is."""
+        end = None if limit is None else time.monotonic() + limit
         self._set_hurry(True)
         try:
             for job in list(self._waiting):
-                job.done.wait()
+                if not job.done.wait(None if end is None else max(0.0, end - time.monotonic())):
+                    return False
         finally:
             self._set_hurry(False)
         self._waiting.clear()
+        return True
 
     # -- the writer's thread ---------------------------------------------------------------------------------------
 
@@ -204,6 +218,8 @@ class Keeper:
             if batch:
                 # What the next cell waits for goes first.
                 self._do(batch.pop(next((at for at, job in enumerate(batch) if job.urgent), 0)))
+            if not batch and not self._tidied:
+                self._tidy_up()
         self._journal.close()
 
     def _take(self, batch: list[Job]) -> bool:
@@ -238,6 +254,14 @@ class Keeper:
             self._current = None
             job.groups = []
             job.done.set()
+
+    def _tidy_up(self) -> None:
+        """Remove what earlier sessions have left, once, when the first variables are written."""
+        self._tidied = True
+        try:
+            self._tidy()
+        except Exception:  # never the user's problem
+            _logger.debug("What earlier sessions left could not be removed.", exc_info=True)
 
     def _check(self) -> None:
         if self._current is not None and self._current.stop:

@@ -15,12 +15,14 @@ from ...errors import MlopsError
 from ...i18n import gettext as _
 from ...journal import read
 from ..branches import START
+from ..hearing import unheard
 from ..record import Execution
 from ..recorder import Recorder, start_recording
 from ..recorder import active as active_recorder
 from .errors import TravelError
+from .plans import Plan
 from .states import State, load_states
-from .travel import Plan, TimeTravel
+from .travel import TimeTravel
 
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 #: After so many failures of its own it takes itself off.
 _FAILURES = 10
+#: Longest wait of a preview for what is being written, seconds: somebody waits at a browser, and the kernel with them.
+_PREVIEW_S = 5.0
 _MAGICS = ("%goto", "%undo", "%redo", "goto", "undo", "redo")
 _active: KernelTravel | None = None
 
@@ -107,7 +111,8 @@ class KernelTravel:
         if self._begun and running is not None and running.record["id"] == self._current:
             return  # a cell that runs cells
         self._begun, self._current = True, self.recorder.execution
-        self._try(lambda: self.travel.before(running.may_change if running is not None else None))
+        with unheard():  # the record of the cell has begun
+            self._try(lambda: self.travel.before(running.may_change if running is not None else None))
 
     def _after(self, _result: ExecutionResult) -> None:
         record = self.recorder.last
@@ -209,23 +214,26 @@ class KernelTravel:
 
     # -- going -----------------------------------------------------------------------------------------------------
 
-    def goto(self, text: str) -> Plan:
-        """Put the variables back as they were in a state. Raises :class:`MlopsError`; then nothing has changed."""
-        self._check_alone()
-        return self._go(self.find(text), f"%goto {text}")
+    def goto(self, text: str, *, partly: bool = False) -> Plan:
+        """Put the variables back as they were in a state. Raises :class:`MlopsError`; then nothing has changed.
 
-    def undo(self) -> Plan:
+        ``partly``: those that can't be are deleted.
+        """
+        self._check_alone()
+        return self._go(self.find(text), f"%goto {text}", partly)
+
+    def undo(self, *, partly: bool = False) -> Plan:
         """Put the variables back as they were before the last execution that changed some. Raises as :meth:`goto`."""
         self._check_alone()
-        return self._go(self.travel.before_last_change()[0], "%undo")
+        return self._go(self.travel.before_last_change()[0], "%undo", partly)
 
-    def redo(self) -> Plan:
+    def redo(self, *, partly: bool = False) -> Plan:
         """Go to the state that the last jump back has left. Raises as :meth:`goto`."""
         self._check_alone()
-        return self._go(self.travel.after_jump(), "%redo")
+        return self._go(self.travel.after_jump(), "%redo", partly)
 
-    def _go(self, target: State, source: str) -> Plan:
-        plan = self.travel.goto(target)
+    def _go(self, target: State, source: str, partly: bool) -> Plan:
+        plan = self.travel.goto(target, partly=partly)
         execution = target.id.partition("~")[0]
         self.recorder.note_restored(START if execution.endswith(f":{START}") else execution, source)
         return plan
@@ -253,12 +261,26 @@ class KernelTravel:
 
     def preview(self, action: str, text: str) -> Answer:
         """Say what ``goto``, ``undo`` or ``redo`` would change."""
-        return _answer(lambda: self.travel.plan(self._target(action, text)))
+        return _answer(lambda: self.travel.plan(self._target(action, text), limit=_PREVIEW_S))
 
-    def go(self, action: str, text: str) -> Answer:
-        """Do it, and say what has changed."""
+    def go(self, action: str, text: str, expected: str = "", partly: bool = False) -> Answer:
+        """Do it, and say what has changed. ``expected``: the state that the person was shown; else it is not done.
+
+        ``partly``: variables that can't be put back are deleted.
+        """
         source = f"%{action} {text}".strip()
-        return _answer(lambda: self._go(self._target(action, text), source))
+
+        def do() -> Plan:
+            target = self._target(action, text)
+            if expected and target.id != expected:
+                raise TravelError(
+                    _("The variables were not put back: a cell has run since you were asked."),
+                    why=_("It would now lead to {state}.").format(state=target.label),
+                    next=_("Look at what would change, and confirm it again."),
+                )
+            return self._go(target, source, partly)
+
+        return _answer(do)
 
 
 def preview(action: str, text: str = "") -> Answer:
@@ -266,9 +288,12 @@ def preview(action: str, text: str = "") -> Answer:
     return _answer_of(lambda travel: travel.preview(action, text))
 
 
-def go(action: str, text: str = "") -> Answer:
-    """``goto``, ``undo`` or ``redo`` in this kernel, and say what has changed."""
-    return _answer_of(lambda travel: travel.go(action, text))
+def go(action: str, text: str = "", expected: str = "", partly: bool = False) -> Answer:
+    """``goto``, ``undo`` or ``redo`` in this kernel, and say what has changed; only where it leads to ``expected``.
+
+    ``partly``: variables that can't be put back are deleted.
+    """
+    return _answer_of(lambda travel: travel.go(action, text, expected, partly))
 
 
 def _answer_of(do: Callable[[KernelTravel], Answer]) -> Answer:

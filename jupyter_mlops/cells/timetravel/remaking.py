@@ -133,6 +133,7 @@ class Remaking:
     def _now(self, record: Execution) -> Now:
         return Now(
             reads=record["reads"],
+            hidden=self._observer.hidden.version(),
             options=self._observer.surroundings.options(),
             generators={name: state for name, (state, _after) in record["generators"].items()},
             environment=environment_hash(),

@@ -20,6 +20,7 @@ from ...journal import read
 from ...workspace import Workspace
 from ..branches import START
 from ..checked import is_id
+from .layers import layered
 
 #: A name and its token: what a variable was at one time.
 Pair = tuple[str, str]
@@ -211,8 +212,8 @@ class States:
             count=int(record["count"]),
             title=str(record["title"]),
             at=float(record["at"]),
-            names={name: each for name, each in names.items() if name not in gone},
-            versions={name: each for name, each in versions.items() if name not in gone},
+            names=layered(before.names if before else None, _without(names, gone)),
+            versions=layered(before.versions if before else None, _without(versions, gone)),
             groups=groups,
             generators=dict(generators),
         )
@@ -226,6 +227,10 @@ class States:
             mine += [each for each in kept if each not in mine]
         self.not_kept = {**other.not_kept, **self.not_kept}
         self.generators = {**other.generators, **self.generators}
+
+
+def _without(texts: dict[str, str], gone: set[str]) -> dict[str, str]:
+    return {name: each for name, each in texts.items() if name not in gone}
 
 
 def states_folder(workspace: Workspace) -> Path:

@@ -22,11 +22,15 @@ from ..blobs import BlobStore
 from ..branches import START
 from ..execution import Observer
 from ..generators import generator_states, set_generator
+from ..modules import is_of_local_module
 from ..record import Execution
 from ..surroundings import GENERATORS
 from ..values import bound_in
+from .clearing import clear
 from .errors import StateLostError, TravelError
 from .keeping import Job, Keeper, estimates
+from .layers import layered
+from .plans import Plan, without
 from .remaking import LostError, RecordOf, Remaking, Runner
 from .states import State, States, states_folder, states_path
 
@@ -35,32 +39,8 @@ _SMALL_BYTES = 256 * 1024
 _SMALL_OBJECTS = 2_000
 #: Variables with more objects than the record counts are written only where their cell took so long, seconds.
 _LONG = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a jump changes."""
-
-    target: State
-    #: Variables that are put back, by the groups that share objects.
-    groups: tuple[frozenset[str], ...]
-    #: Variables that are deleted.
-    gone: tuple[str, ...]
-    #: Variables that stay as they are.
-    stay: tuple[str, ...]
-    #: Global random generators that are set.
-    generators: tuple[str, ...]
-    #: The cells that have to run again, in order.
-    runs: tuple[State, ...]
-    #: Variables that can't be put back → why; then the jump is refused.
-    lost: Mapping[str, str]
-    #: Present values that can't come back once they are left → why.
-    leaves: Mapping[str, str]
-
-    @property
-    def back(self) -> list[str]:
-        """The variables that are put back."""
-        return sorted(name for group in self.groups for name in group)
+#: Of so many cells it is looked what they have set in libraries.
+_MOST_BETWEEN = 50
 
 
 @dataclass
@@ -85,6 +65,7 @@ class TimeTravel:
             Journal(states_path(self.workspace, self.session)),
             self.blobs,
             max_bytes=self.max_bytes,
+            tidy=lambda: clear(self.workspace, self.blobs),
         )
         self.keeper.start()
 
@@ -141,8 +122,8 @@ class TimeTravel:
             count=0,
             title="",
             at=time.time(),
-            names=before.names if before and names == before.names else names,
-            versions=before.versions if before and versions == before.versions else versions,
+            names=layered(before.names if before else None, names),
+            versions=layered(before.versions if before else None, versions),
             groups=before.groups if before and groups == before.groups else groups,
             generators=before.generators if before else self._digests(GENERATORS),
         )
@@ -271,19 +252,21 @@ class TimeTravel:
             )
         return found[0]
 
-    def left(self) -> set[str]:
-        """Return the executions of this session that a jump has left behind."""
-        known = self.states.now
-        path = {each.id for each in self.states.path(known)} if known else set()
-        return {each.id for each in self.states.all.values() if each.session == self.session} - path
-
     # -- going there -----------------------------------------------------------------------------------------------
 
-    def plan(self, target: State) -> Plan:
-        """Say what going to a state would change. Nothing is changed, and nothing read but what is kept where."""
+    def plan(self, target: State, *, limit: float | None = None) -> Plan:
+        """Say what going to a state would change. Nothing is changed, and nothing read but what is kept where.
+
+        Raises :class:`TravelError` where variables are still being written after ``limit`` seconds.
+        """
         live = self.now()
         now = self.observer.surroundings.generators()
-        self.keeper.finish()
+        if not self.keeper.finish(limit):
+            raise TravelError(
+                _("The variables are still being written."),
+                why=_("What can be put back is known when that is done."),
+                next=_("Try again in a moment."),
+            )
         remaking = self._remaking()
         stay: list[str] = []
         groups: list[frozenset[str]] = []
@@ -295,7 +278,9 @@ class TimeTravel:
                 continue
             groups.append(group)
             pairs = target.pairs(group)
-            if why := remaking.why_not(target, pairs):
+            if moved := self._moved_modules(group, target, live):
+                lost |= dict.fromkeys(moved, _("what was set in its module since can't be put back"))
+            elif why := remaking.why_not(target, pairs):
                 lost |= dict.fromkeys(sorted(group), why)
             else:
                 runs += [each for each in remaking.cells_to_run(target, pairs) if each not in runs]
@@ -314,24 +299,61 @@ class TimeTravel:
             runs=tuple(runs),
             lost=lost,
             leaves=dict(sorted(leaves.items())),
+            set_elsewhere=self._set_between(live, target),
         )
 
-    def goto(self, target: State) -> Plan:
+    def _moved_modules(self, names: Iterable[str], target: State, live: State) -> list[str]:
+        """Return the names, of modules of the user's and of what is in them, that have another state now."""
+        variables = self.observer.variables
+        found = []
+        for name in sorted(names):
+            if name not in variables.namespace or not is_of_local_module(variables.namespace[name]):
+                continue
+            if live.names.get(name) != target.names[name] and self._digest_in(target, name) != variables.digest(name):
+                found.append(name)
+        return found
+
+    def _digest_in(self, state: State, name: str) -> str:
+        """Return the digest that the record has of a variable in a state; where it has none, what no value has."""
+        maker = self.states.all.get(state.names[name])
+        record = self.record_of(maker) if maker is not None else None
+        return (record or {}).get("values", {}).get(name, {}).get("digest") or "unknown"
+
+    def _set_between(self, one: State, other: State) -> tuple[str, ...]:
+        """Return what the cells on the way between two states have set in libraries."""
+        paths = [{each.id: each for each in self.states.path(state)} for state in (one, other)]
+        between = [paths[0].get(each) or paths[1][each] for each in paths[0].keys() ^ paths[1].keys()]
+        found: dict[str, None] = {}
+        for state in sorted(between, key=lambda each: each.at)[-_MOST_BETWEEN:]:
+            record = self.record_of(state)
+            found.update(dict.fromkeys(record.get("effects", ()) if record is not None else ()))
+        return tuple(each for each in found if each[0] not in "%!")
+
+    def goto(self, target: State, *, partly: bool = False) -> Plan:
         """Put the variables back as they were in a state: all of them, or, with an error, none.
 
+        ``partly``: delete those that can't be put back, with what shares objects with them; :attr:`Plan.lost` has them.
         What is the same stays as it is, the same objects. Raises :class:`StateLostError`.
         """
         plan = self.plan(target)
-        if plan.lost:
-            raise StateLostError(target.label, dict(plan.lost))
+        lost = dict(plan.lost)
+        if lost and not partly:
+            raise StateLostError(target.label, lost)
         remaking = self._remaking()
+        values: dict[str, Any] = {}
         try:
-            values: dict[str, Any] = {}
             for group in plan.groups:
-                values |= remaking.get(target, target.pairs(group))
+                if group.isdisjoint(lost):
+                    try:
+                        values |= remaking.get(target, target.pairs(group))
+                    except LostError as error:
+                        if not partly:
+                            raise
+                        lost |= dict.fromkeys(sorted(group), error.args[1])
             generators = remaking.generators(target, self.observer.surroundings.generators())
         except LostError as error:
             raise StateLostError(target.label, {error.args[0]: error.args[1]}) from error
+        plan = without(plan, lost) if lost else plan
         left = self.states.here
         self._put(plan, values, generators)
         if self.forward and self.forward[-1] == target.id:
@@ -339,15 +361,18 @@ class TimeTravel:
         elif left != target.id:
             self.forward.append(left)
         self.keeper.note(self.states.move(target.id))
+        if lost:
+            self.now()  # without them it is a state of its own, which what comes next follows from
         return replace(plan, runs=_once(remaking.ran))
 
     def _put(self, plan: Plan, values: Mapping[str, Any], generators: Mapping[str, Any]) -> None:
         variables, target = self.observer.variables, plan.target
         namespace = variables.namespace
-        saved = {name: namespace[name] for name in (*plan.gone, *values) if name in namespace}
+        gone = [name for name in (*plan.gone, *plan.lost) if name in namespace]
+        saved = {name: namespace[name] for name in (*gone, *values) if name in namespace}
         states = generator_states(generators)
         try:
-            for name in plan.gone:
+            for name in gone:
                 variables.drop(name)
             for name, value in values.items():
                 variables.bind(name, value, target.versions.get(name, ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...i18n import gettext as _
 from ...i18n import ngettext
 from ..table import few
-from .travel import Plan
+from .plans import Plan
 
 
 def journey(plan: Plan) -> list[str]:
@@ -19,9 +19,12 @@ def journey(plan: Plan) -> list[str]:
         lines.append(_("Put back: {names}").format(names=few(plan.back)))
     if plan.gone:
         lines.append(_("Deleted: {names}").format(names=few(plan.gone)))
+    if plan.lost:
+        lost = "; ".join(f"{name} ({why})" for name, why in list(plan.lost.items())[:5])
+        lines.append(_("Deleted, since they can't be put back: {names}").format(names=lost))
     if plan.generators:
         lines.append(_("Random generators set: {names}").format(names=", ".join(plan.generators)))
-    if not plan.back and not plan.gone and not plan.generators:
+    if not (plan.back or plan.gone or plan.lost or plan.generators):
         lines.append(_("They were the same; nothing had to be put back."))
     elif plan.stay and (plan.back or plan.gone):
         n = len(plan.stay)
@@ -37,6 +40,9 @@ def journey(plan: Plan) -> list[str]:
                 names="; ".join(f"{name} ({why})" for name, why in list(plan.leaves.items())[:3])
             )
         )
+    if plan.set_elsewhere:
+        names = ", ".join(plan.set_elsewhere[:5])
+        lines.append(_("What the cells between have set in modules stays as it is: {names}").format(names=names))
     lines.append(_("→ %redo goes forward again; files, options and the working directory stay as they are."))
     return lines
 

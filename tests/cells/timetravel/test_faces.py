@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from jupyter_mlops.cells.live_sessions import LiveSession
 from jupyter_mlops.cells.session import journal_folder
 from jupyter_mlops.cells.timetravel.commands import states
 from jupyter_mlops.cells.timetravel.service import TimeTravelService
+from jupyter_mlops.engine.kernel_ports import choose_ports
 from jupyter_mlops.workspace import Workspace
 from tests.extension.conftest import Api, api, jp_server_config, project
 
@@ -79,6 +82,7 @@ class Kernel:
 
     def __init__(self, folder: Path):
         self.manager = KernelManager(kernel_name="python3")
+        choose_ports(self.manager)
         self.manager.start_kernel(
             cwd=str(folder), env={**os.environ, "MLOPS_WORKSPACE": str(folder), "MLOPS_NOTEBOOK": "n.ipynb"}
         )
@@ -128,10 +132,15 @@ async def test_a_kernel_is_asked_killed_and_its_state_taken_up_in_another(
     assert first.value("score, frame['rows'] is rows, float(rows.sum())") == "(6.0, True, 6.0)"
     told = first.value(f"{_MODULE}.go('redo')", "application/json")
     assert told["label"] == "In [4]" and first.value("score") == "None"
-    first.run("print(1)")  # nothing of it is waited for, and it outlives kill -9
+    first.run("print(1)")  # nobody waits for its state to be written; once it is, it outlives kill -9
     path = f"/cells/states?workspace={quote(project.root.name)}&notebook=n.ipynb"
-    reply = await api("GET", path)
-    assert [each["count"] for each in reply.body["items"]] == [0, 2, 3, 4, 5] and reply.body["items"][-1]["here"]
+    end = time.monotonic() + 30
+    while True:
+        reply = await api("GET", path)
+        if (counts := [each["count"] for each in reply.body["items"]]) != [0, 2, 3, 4] or time.monotonic() > end:
+            break
+        await asyncio.sleep(0.05)
+    assert counts == [0, 2, 3, 4, 5] and reply.body["items"][-1]["here"]
     assert first.manager.provisioner is not None
     await first.manager.provisioner.kill()
 

@@ -111,6 +111,28 @@ def test_cells_with_effects_outside_are_not_run_again(travelling: TravellingShel
     assert why in told["lost"]["con"] and told["label"] == "In [2]"
 
 
+def test_the_others_are_put_back_where_some_can_not_be(travelling: TravellingShell) -> None:
+    # Given a file handle, a list that shares an object with it, and two variables beside them
+    travelling.run("x, z = [1], [0]", "con = open('out.txt', 'w')\nboth = [con]", "y = 5")
+    travelling.run("x.append(2)\ncon = both = None\ndel y")
+    assert "add --partly" in travelling.say("%goto 3")
+    # When
+    said = travelling.say("%goto 3 --partly")
+    # Then what can be put back is, and no cell takes what can't for what it was
+    assert (travelling.space["x"], travelling.space["y"], travelling.space["z"]) == ([1], 5, [0])
+    assert travelling.space.keys().isdisjoint({"con", "both"})
+    assert "Put back: x, y" in said and "Deleted, since they can't be put back: both (" in said
+    # and what comes after follows from it
+    travelling.run("w = x + [y]\nx.append(3)")
+    assert "Put back: x" in travelling.say("%undo") and travelling.space["x"] == [1]
+    assert travelling.space.keys().isdisjoint({"con", "both", "w"})
+    assert "after In [4]" in travelling.say("%goto 4") and travelling.space["x"] == [1, 2]
+    assert travelling.space["con"] is None and "y" not in travelling.space
+    # Also where a person was asked
+    told = go("goto", "3", "", partly=True)
+    assert told["back"] == ["x", "y"] and list(told["lost"]) == ["both", "con"] and travelling.space["y"] == 5
+
+
 def test_a_cell_that_makes_another_one_each_time_is_no_way_back(travelling: TravellingShell) -> None:
     travelling.run("import time", "t = [time.perf_counter()]\ng = (i for i in t)", "del t, g")
     said = travelling.say("%goto 2")
@@ -345,3 +367,18 @@ def test_states_come_back_from_the_journal(travelling: TravellingShell) -> None:
     assert loaded.all == known.all and loaded.here == known.here and loaded.kept.keys() == known.kept.keys()
     with pytest.raises(NotFoundError, match="No states"):
         load_states(travelling.workspace, "another")
+
+
+def test_only_what_was_shown_is_undone(travelling: TravellingShell) -> None:
+    travelling.run("x = 1", "x = 2")
+    shown = preview("undo")["state"]
+    travelling.run("x = 3")  # another client's
+    told = go("undo", "", shown)
+    assert "a cell has run since" in told["error"]["what"] and travelling.space["x"] == 3
+    assert "error" not in go("undo", "", preview("undo")["state"]) and travelling.space["x"] == 2
+
+
+def test_a_preview_waits_for_a_moment_only(travelling: TravellingShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    travelling.run("x = 1", "x = 2")
+    monkeypatch.setattr(required().travel.keeper, "finish", lambda limit=None: limit is None)
+    assert "still being written" in preview("undo")["error"]["what"]

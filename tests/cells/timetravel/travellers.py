@@ -22,7 +22,7 @@ class Traveller:
         self.id = f"travel-{Traveller.count}"
         self.space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
         self.workspace = workspace
-        self.observer = observer_of(self.space, unlimited=unlimited)
+        self.observer = observer_of(self.space, unlimited=unlimited, root=str(workspace.root))
         self.records: list[Execution] = []
         self.travel = TimeTravel(
             self.observer,

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import MlopsError
 from ..i18n import gettext as _
+from ..isolation import isolated_environment, isolated_settings
 from ..workspace import CONFIG_NAME, WORKSPACE_VARIABLE, Workspace
 from .chronicle import files_written
 from .digests import UndigestibleError, digest_of
-from .files import FileDigests
+from .file_digests import FileDigests, question
 from .slice_files import UNTOLD
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 
 #: Files above this size in all are not copied, bytes.
 COPY_LIMIT = 2 << 30
+#: For a kernel to be gone when the person who waits interrupts, seconds.
+_END_S = 10.0
 _PREFIX = "jupyter-mlops slice: "
 
 
@@ -79,11 +85,15 @@ def _copy(found: Slice, workspace: Workspace, to: Path) -> Path:
     if outside:
         raise _CannotTellError(_("it writes outside the workspace: {path}").format(path=outside[0]))
     digests, size = FileDigests(), 0
-    shutil.copyfile(root / CONFIG_NAME, to / CONFIG_NAME)
+    (to / CONFIG_NAME).write_text(isolated_settings(workspace), encoding="utf-8")
     modules = {path: found.modules[module] for path, module in found.module_files.items()}
     for path, digest in {**found.outside_files, **modules}.items():
         source = root / path
-        if digest not in UNTOLD and digests.of(str(source)) != digest:
+        if ".." in PurePath(path).parts:  # the recorder writes none: it would be copied to where it leads
+            raise _CannotTellError(_("it reads a file outside the workspace: {path}").format(path=path))
+        if path == CONFIG_NAME:  # the copy has its own
+            continue
+        if digest not in UNTOLD and digests.of(question(str(source), digest)) != digest:
             raise _CannotTellError(_("the file {path} is not what it read").format(path=path))
         if Path(path).is_absolute() or not source.is_file():
             continue
@@ -93,38 +103,68 @@ def _copy(found: Slice, workspace: Workspace, to: Path) -> Path:
         (to / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, to / path)
     notebook = next((each.get("notebook", "") for each in found.executions), "")
-    where = (to / notebook).parent if notebook else to
+    where = (to / notebook).parent if notebook and ".." not in PurePath(notebook).parts else to
+    if to not in (where, *where.parents):
+        where = to
     where.mkdir(parents=True, exist_ok=True)
     return where
 
 
 def _run(found: Slice, where: Path, names: list[str], timeout: float | None) -> dict[str, str]:
     """Run it in a kernel; return the digests, or under an empty name why it failed."""
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from nbformat import v4
+
+    from ..engine.starting_client import StartingClient
 
     notebook = found.notebook()
     asking = f"__import__({__name__!r}, fromlist=['_']).show_digests(get_ipython().user_ns, {names!r})"
     notebook.cells.append(v4.new_code_cell(asking))
-    client = NotebookClient(
-        notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(where)}}
-    )
+    stopped = threading.Event()
+
+    class Client(StartingClient):
+        def may_start_again(self) -> bool:
+            return not stopped.is_set()
+
+    client = Client(notebook, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": str(where)}})
     failed: dict[str, str] = {}
+    ended = threading.Event()
 
     def run() -> None:
         try:
-            client.execute(env={**os.environ, WORKSPACE_VARIABLE: str(_workspace_of(where))})
+            client.execute(env=isolated_environment(Workspace(_workspace_of(where))))
         except CellExecutionError as error:
             failed[""] = _("run alone, it fails: {error}").format(error=f"{error.ename}: {error.evalue}"[:500])
         except (CellTimeoutError, DeadKernelError, RuntimeError) as error:
             failed[""] = _("run alone, it does not end: {error}").format(error=str(error)[:500])
+        finally:
+            ended.set()
 
     # This one may have an event loop that runs, in a kernel; and no process waits for it at its end.
     thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join()
+    try:
+        thread.start()
+        while not ended.wait(0.5):  # the system may give an interrupt to another thread, which does not wake this one
+            pass
+    finally:
+        if not ended.is_set():  # interrupted: its kernel is to go at once, and with it what it started
+            stopped.set()
+            _end(client, ended)
     return failed or _answer(notebook.cells[-1])
+
+
+def _end(client: Any, ended: threading.Event) -> None:
+    """End the kernel of a client that another thread uses, also one that is just being started."""
+    from ..engine.kernel_control import signal_group
+    from ..engine.kernel_start import process_of
+
+    until = time.monotonic() + _END_S
+    while not ended.wait(0.05) and time.monotonic() < until:
+        manager = client.km
+        process = process_of(manager) if manager is not None and manager.provisioner is not None else None
+        if process is not None and process.poll() is None:
+            signal_group(process.pid, signal.SIGKILL)
+    atexit.unregister(client._cleanup_kernel)  # nothing is left to clean up, which it would complain of
 
 
 def _workspace_of(where: Path) -> Path:

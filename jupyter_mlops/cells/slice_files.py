@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from .chronicle import OUTSIDE, Chronicle, files_written, touched
+from .file_digests import FOLDER
 from .record import Execution
 
 #: Digests that tell nothing about what was read.
@@ -64,6 +65,8 @@ def folder_makers(past: Chronicle, index: int) -> Iterator[tuple[int, str]]:
 def _is_other_than_left(past: Chronicle, index: int, path: str, last: int) -> bool:
     """Whether a file was read in another state than the one in which its last writer left it."""
     found = past.records[index].get("files_read", {}).get(path, "")
+    if FOLDER in (found, files_written(past.records[last])[path]):  # of which nothing counts but that it is there
+        return False
     return bool(found) and found not in UNTOLD and found != files_written(past.records[last])[path]
 
 

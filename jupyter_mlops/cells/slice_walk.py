@@ -14,6 +14,7 @@ from ..i18n import gettext as _
 from .chronicle import OUTSIDE, Chronicle, touched
 from .code import analyse
 from .imports import for_effect
+from .names import HISTORY
 from .policy import sets_up
 from .record import ABSENT, Execution, reads_history
 from .slice_files import folder_makers, paths_needed, writers_of
@@ -119,11 +120,12 @@ class SliceWalk:
         reads_files = any(self.records[each].get("files_read") for each in self.inside)
         magics = any(why.startswith("%") for each in self.inside for why in self.records[each].get("opaque", ()))
         logs = any(self.records[each].get("runs") for each in self.inside)
+        uses = max((each for each in self.inside if "hidden" in self.records[each]), default=OUTSIDE)
         for index in range(last):
             if index in self.inside:
                 continue
             record = self.records[index]
-            if why := _sets_up(record, logs=logs):
+            if why := _sets_up(record, logs=logs, used=index < uses):
                 self.add(index, why)
             elif record.get("programs") and reads_files:
                 self.add(index, _("it ran programs, which may have written files"))
@@ -182,15 +184,21 @@ def _option_changes(record: Execution) -> set[str]:
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-def _sets_up(record: Execution, *, logs: bool) -> str:
-    """Return why an execution counts for all that come after it; empty: it does not."""
+def _sets_up(record: Execution, *, logs: bool, used: bool) -> str:
+    """Return why an execution counts for all that come after it; empty: it does not.
+
+    ``used``: one of these may use what code that can't be told set up in libraries.
+    """
     changes = _option_changes(record) - {"figures"}
     if changes:
         return _("it set {options}").format(options=", ".join(sorted(changes)))
-    names_told = [each for each in record.get("opaque", ()) if each.startswith("%")]
+    names_told = [
+        each for each in record.get("opaque", ()) if each.startswith("%") or (used and not HISTORY.fullmatch(each))
+    ]
     quiet: Execution = {**record, "options_after": record.get("options", {}), "opaque": names_told}
-    if not logs:  # logging changes no value
-        quiet["calls"] = [call for call in record.get("calls", ()) if not call.startswith("mlflow.")]
+    # Logging changes no value, and who wants all that was logged to a run has the cells in which it was active.
+    logging = ("mlflow.log_", "mlflow.set_tag") if logs else "mlflow."
+    quiet["calls"] = [call for call in record.get("calls", ()) if not call.startswith(logging)]
     return sets_up(quiet) if "calls" in record else ""
 
 

@@ -20,7 +20,7 @@ from .slice_files import MISSING, UNTOLD, paths_needed
 from .slice_notebook import notebook_of
 from .slice_walk import SliceWalk, named, seeds
 
-Kind = Literal["variable", "execution", "run", "file"]
+Kind = Literal["variable", "execution", "run", "file", "model", "endpoint", "metric"]
 CellIs = Literal["unchanged", "edited", "deleted", "unknown"]
 
 
@@ -29,10 +29,12 @@ class Target:
     """What a slice is asked for."""
 
     kind: Kind
-    #: Name of the variable, id of the execution or of the MLflow run, path of the file.
+    #: Name of the variable, id of the execution or of the MLflow run, path of the file; ``models:/NAME/VERSION`` …
     name: str
     #: variable: as it was after the execution with this id; empty: as it is now.
     after: str = ""
+    #: model, endpoint, metric: ids of the executions that made it.
+    executions: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -99,7 +101,10 @@ def target_of(records: Sequence[Execution], text: str) -> Target:
     raise NotFoundError(
         _("Nothing recorded in this session is called {text}.").format(text=text[:80]),
         why=_("It is no variable that a cell wrote, no file, no run and no execution."),
-        next=_("Name a variable, a file that a cell wrote, the id of an MLflow run, or of an execution."),
+        next=_(
+            "Name a variable, a file that a cell wrote, the id of an MLflow run or of an execution, or "
+            "models:/NAME/VERSION, endpoint:NAME, metric:RUN/NAME."
+        ),
     )
 
 
@@ -137,6 +142,9 @@ def _roots(past: Chronicle, target: Target, found: Slice) -> Iterable[tuple[int,
     elif target.kind == "run":
         roots = [index for index, record in enumerate(records) if target.name in record.get("runs", ())]
         why = _("the run was active in it")
+    elif target.executions:
+        roots = [index for index, record in enumerate(records) if record["id"] in target.executions]
+        why = _("it made {thing}").format(thing=target.name)
     else:
         roots = past.writers.get(target.name, [])[-1:]
         why = _("it wrote {path}").format(path=target.name)
@@ -148,7 +156,7 @@ def _roots(past: Chronicle, target: Target, found: Slice) -> Iterable[tuple[int,
                 "execution": _("No execution {name} is recorded in this session."),
                 "run": _("The run {name} was not active in any recorded execution of this session."),
                 "file": _("No recorded execution of this session wrote {name}."),
-            }[target.kind].format(name=target.name[:200])
+            }.get(target.kind, _("No recorded execution of this session made {name}.")).format(name=target.name[:200])
         )
     for index in roots if target.kind != "file" else ():
         for name in touched(records[index]):

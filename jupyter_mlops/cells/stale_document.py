@@ -8,6 +8,7 @@ from ..engine.cell_source import source_hash, title
 from ..i18n import gettext as _
 from .cell_states import CellState, Now
 from .chronicle import OUTSIDE, Chronicle, files_written
+from .file_digests import MISSING, question
 from .record import ABSENT, Execution, reads_history
 from .slice_files import UNTOLD, paths_needed
 from .slice_walk import seeds
@@ -18,18 +19,12 @@ from .unrun import Guess, code_of, guess, shadows_builtins
 class Document(Walk):
     """One walk down a notebook that says of each cell how it stands."""
 
-    def __init__(
-        self, cells: Sequence[tuple[str, str]], past: Chronicle, *, file: Now | None = None, data: Now | None = None
-    ):
+    def __init__(self, cells: Sequence[tuple[str, str]], past: Chronicle, *, file: Now | None = None):
         super().__init__(past)
         self._cells = cells
         self._file = file
-        self._data = data
-        self._last = {
-            cell_id: index
-            for index, record in enumerate(past.records)
-            if (cell_id := record.get("cell_id", "")) and record["status"] != "running"
-        }
+        #: Cell, by its place → its last execution.
+        self._last = _last_executions(cells, past)
         self._found: list[CellState] = []
         #: Name → the last cell that binds it; made when it is asked for.
         self._definers: dict[str, int] | None = None
@@ -59,7 +54,7 @@ class Document(Walk):
         state = CellState(index, cell_id, title(source))
         if not source.strip():
             return state
-        last = self._last.get(cell_id)
+        last = self._last.get(index)
         if last is None:
             state.state, state.reasons = "never run", [_("it has not run since recording began")]
             self._will_run(state, source, None)
@@ -93,7 +88,8 @@ class Document(Walk):
             *self._files_differ(state, last, record),
             *self._random_differs(state, record),
             *self._options_differ(record),
-            *self._code_and_data(record),
+            *self._hidden_differs(record),
+            *self._modules_differ(record),
         ]
 
     # -- variables -----------------------------------------------------------------------------------------------
@@ -172,8 +168,8 @@ class Document(Walk):
     def _defined_below(self, name: str, index: int) -> bool:
         if self._definers is None:
             self._definers = {}
-            for place, (cell_id, source) in enumerate(self._cells):
-                last, code = self._last.get(cell_id), code_of(source)
+            for place, (_cell_id, source) in enumerate(self._cells):
+                last, code = self._last.get(place), code_of(source)
                 names = set(code.writes) if code is not None else set()
                 if last is not None and self._past.records[last]["source_hash"] == source_hash(source):
                     names = set(self._past.records[last].get("written", ()))
@@ -198,9 +194,16 @@ class Document(Walk):
                     yield _("no cell above writes the file {path}, which it read").format(path=path)
                 else:
                     yield _("the file {path} was written by {cell}").format(path=path, cell=self._named(maker))
-            elif read not in UNTOLD and read != digest and self._file is not None and self._file(path) != read:
+            elif read not in UNTOLD and read != digest and self._differs(path, read):
                 yield _("the file {path} has changed").format(path=path)
             yield from self._folder_differs(path, last)
+        for path, times in record.get("file_times", {}).items():
+            if self._differs(path, times) and self._files.get(path, (OUTSIDE, ""))[0] == OUTSIDE:
+                yield _("the file {path} has changed").format(path=path)
+
+    def _differs(self, path: str, digest: str) -> bool:
+        """Whether a file is known to be another one now."""
+        return self._file is not None and self._file(question(path, digest)) != digest
 
     def _folder_differs(self, path: str, last: int) -> Iterable[str]:
         folder = f"{path.rstrip('/')}/"
@@ -237,15 +240,24 @@ class Document(Walk):
         if differing:
             yield _("options are other than they were: {names}").format(names=", ".join(sorted(differing)))
 
-    def _code_and_data(self, record: Execution) -> Iterable[str]:
+    def _hidden_differs(self, record: Execution) -> Iterable[str]:
+        if "hidden" not in record:  # it runs no code that could use what others set up
+            return
+        if self._hidden_pending != OUTSIDE:
+            yield _("libraries or modules may be set up by {cell}, which has yet to run").format(
+                cell=self._named(self._hidden_pending)
+            )
+        elif record["hidden"] != self._hidden.version(without=record):
+            yield _("the cells above set up libraries or modules in another way than those that ran before it")
+
+    def _modules_differ(self, record: Execution) -> Iterable[str]:
         if self._file is not None:
             for path, module in record.get("module_files", {}).items():
                 if self._file(path) != record["modules"].get(module):
                     yield _("the module {module} has changed").format(module=module)
-        if self._data is not None:
-            for name, version in record.get("data", {}).items():
-                if self._data(name) != version:
-                    yield _("the data {name} has a new version").format(name=name)
+            for path in record.get("module_places", ()):
+                if self._file(path) != MISSING:
+                    yield _("the module {module} has changed").format(module=path)
 
     # -- a cell that has yet to run ------------------------------------------------------------------------------
 
@@ -279,9 +291,9 @@ class Document(Walk):
         """Mark cells whose results the kernel no longer has: something that ran later has made others of them."""
         past = self._past
         rerun = {
-            self._last[each.cell_id]: each.index
+            self._last[each.index]: each.index
             for each in self._found
-            if each.state != "fresh" and each.cell_id in self._last
+            if each.state != "fresh" and each.index in self._last
         }
 
         def comes_right(name: str, index: int) -> bool:
@@ -322,7 +334,7 @@ class Document(Walk):
     def _holdings(self) -> None:
         """Note which of what there is now was made by the last execution of which cell."""
         past = self._past
-        at = {self._last[each.cell_id]: each for each in self._found if each.cell_id in self._last}
+        at = {self._last[each.index]: each for each in self._found if each.index in self._last}
         held: dict[int, set[str]] = {}
         for name, owner in past.owners.items():
             held.setdefault(owner, set()).add(name)
@@ -346,6 +358,24 @@ class Document(Walk):
         count = self._found[index].count if index < len(self._found) else 0
         place = _("cell {number}").format(number=index + 1)
         return f"{place} (In [{count}])" if count else place
+
+
+def _last_executions(cells: Sequence[tuple[str, str]], past: Chronicle) -> dict[int, int]:
+    """Return the last execution of each cell: that of its id; where none has one, the last of the same source."""
+    by_id: dict[str, int] = {}
+    by_source: dict[str, list[int]] = {}
+    for index, record in enumerate(past.records):
+        if record["status"] == "running":
+            continue
+        if cell_id := record.get("cell_id", ""):
+            by_id[cell_id] = index
+        elif "source_hash" in record:
+            by_source.setdefault(record["source_hash"], []).append(index)
+    found = {place: by_id[cell_id] for place, (cell_id, _source) in enumerate(cells) if cell_id in by_id}
+    for place in reversed(range(len(cells) if by_source else 0)):  # of equal cells the last ran last
+        if place not in found and (same := by_source.get(source_hash(cells[place][1]))):
+            found[place] = same.pop() if len(same) > 1 else same[0]
+    return found
 
 
 def _execution(record: Execution) -> str:

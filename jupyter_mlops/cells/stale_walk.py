@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ..engine.cell_source import source_hash
 from .cell_states import CellState
 from .chronicle import OUTSIDE, Chronicle, files_written, regroup, touched
+from .hidden import Hidden, set_by
 from .names import Names
 from .record import Execution, Value
 from .slice_files import MISSING, goes_on
@@ -56,6 +57,9 @@ class Walk:
                 self._random.setdefault(name, (OUTSIDE, before))
         self._options = dict(past.records[0].get("options", {})) if past.records else {}
         self._options_pending = OUTSIDE
+        #: What the cells above set in libraries and modules, and the last that may, and has yet to run.
+        self._hidden = Hidden()
+        self._hidden_pending = OUTSIDE
 
     def _has_run(self, state: CellState, last: int, record: Execution) -> None:
         """Take in what an execution did: a run from the top would do the same."""
@@ -87,6 +91,7 @@ class Walk:
                 self._options.pop(name, None)
                 if name in later:
                     self._options[name] = later[name]
+        self._hidden.take(record)
         state.makes = frozenset(_made(record))
 
     def _forget(self, name: str, index: int) -> None:
@@ -157,6 +162,8 @@ class Walk:
                 self._options_pending = index
         if found.sets_options:
             self._options_pending = index
+        if found.sets_hidden or (record is not None and set_by(record)):
+            self._hidden_pending = index
         state.makes = frozenset(makes)
 
     def _can_change(self, name: str) -> bool:

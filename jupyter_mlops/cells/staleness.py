@@ -14,7 +14,7 @@ from .chronicle import Chronicle
 from .record import Execution
 from .stale_document import Document
 
-__all__ = ["CellState", "Now", "State", "downstream", "leftovers", "run_order", "stale"]
+__all__ = ["CellState", "Now", "State", "leftovers", "run_order", "stale"]
 
 
 def stale(
@@ -22,7 +22,6 @@ def stale(
     records: Iterable[Execution] | Chronicle,
     *,
     file: Now | None = None,
-    data: Now | None = None,
 ) -> list[CellState]:
     """Say of each code cell whether its results still follow from the notebook.
 
@@ -30,7 +29,7 @@ def stale(
     order in which they ran. A :class:`Chronicle` that is kept and added to saves going through them each time.
     """
     past = records if isinstance(records, Chronicle) else Chronicle(records)
-    return Document(cells, past, file=file, data=data).states()
+    return Document(cells, past, file=file).states()
 
 
 def run_order(states: Sequence[CellState], cells: Iterable[str] | None = None) -> list[CellState]:
@@ -58,17 +57,6 @@ def run_order(states: Sequence[CellState], cells: Iterable[str] | None = None) -
         touched = {name for index in running for name in at[index].makes}
         wanted |= {final[name] for name in touched if has.get(name) != final[name]}
     return [at[index] for index in sorted(running)]
-
-
-def downstream(states: Sequence[CellState], cell_id: str) -> list[CellState]:
-    """Return the cells below that follow from a cell, directly or through others, in the notebook's order."""
-    reached = {each.index for each in states if each.cell_id == cell_id}
-    found = []
-    for each in states:
-        if each.index not in reached and not reached.isdisjoint(each.needs.values()):
-            reached.add(each.index)
-            found.append(each)
-    return found
 
 
 def leftovers(cells: Sequence[tuple[str, str]], records: Iterable[Execution] | Chronicle) -> dict[str, str]:

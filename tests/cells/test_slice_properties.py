@@ -16,7 +16,7 @@ from jupyter_mlops.cells.slicing import Target, slice_of
 from jupyter_mlops.workspace import Workspace
 
 from .sessions import EndlessError, Session, bounded, fresh_workspace, picture
-from .test_cache_properties import FIRST, guarded
+from .test_cache_properties import FIRST, forget, guarded, set_ups
 
 #: Of each of the four parts, which run on all cores.
 EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "250"))
@@ -37,6 +37,7 @@ def begin(workspace: Workspace) -> None:
     for name in ("file.txt", "other.txt"):
         (workspace.root / name).unlink(missing_ok=True)
     random.seed(7)
+    forget()
 
 
 def recorded(workspace: Workspace, cells: list[str]) -> Session:
@@ -81,12 +82,23 @@ def in_order(notebook: list[str], order: tuple[bool, list[int]]) -> list[str]:
     return [*(notebook if first else ()), *(notebook[place % len(notebook)] for place in more)]
 
 
+@settings(_checks, max_examples=EXAMPLES // 3)
+@given(notebook=set_ups, order=orders)
+def test_the_slice_has_what_sets_up_libraries(notebook: list[str], order: tuple[bool, list[int]]) -> None:
+    _check(notebook, order)
+
+
 @_parts
 @_checks
 @given(notebook=notebooks, order=orders)
 def test_the_slice_run_alone_gives_the_same_value(
     part: int, notebook: list[str], order: tuple[bool, list[int]]
 ) -> None:
+    _check(notebook, order)
+    assert part >= 0
+
+
+def _check(notebook: list[str], order: tuple[bool, list[int]]) -> None:
     with fresh_workspace() as workspace:
         cells = [FIRST, *in_order(notebook, order)]
         session = recorded(workspace, cells)
@@ -105,7 +117,6 @@ def test_the_slice_run_alone_gives_the_same_value(
             counts["executions in slices"] += len(found.cells)
             if COUNTING:
                 _count_needless(workspace, name, sources(found.executions), again)
-    assert part >= 0
 
 
 def _count_needless(workspace: Workspace, name: str, cells: list[str], expected: str) -> None:

@@ -123,6 +123,14 @@ class BlobStore:
         """Return the file of a blob, for a library that maps it itself; :meth:`get` tells whether it is whole."""
         return self.folder / digest[:2] / digest
 
+    def use(self, digest: str) -> bool:
+        """Whether a blob is there; if so, it now counts as just used, and is not removed for an hour."""
+        path = self.path(digest)
+        try:
+            return self._touch(path, digest, path.stat().st_size)
+        except OSError:
+            return False
+
     def __contains__(self, digest: str) -> bool:
         return self.path(digest).is_file()
 

@@ -17,23 +17,31 @@ START: Final = "start"
 
 def on_branch(records: Iterable[Execution]) -> list[Execution]:
     """Return the executions that the present state follows from: all but those that a jump has left, and the jumps."""
+    steps = [(record, record.get("restored", "")) for record in records]
+    left = left_behind((record["id"], target) for record, target in steps)
+    return [record for record, target in steps if not target and record["id"] not in left]
+
+
+def left_behind(steps: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the executions of a session that its jumps have left behind.
+
+    ``steps``: the id of each execution in their order, and where it jumped to; empty: it was no jump.
+    """
     parents: dict[str, str] = {}
-    executions = []
     here = ""
     jumped = False
-    for record in records:
-        if target := record.get("restored"):
+    for execution, target in steps:
+        if target:
             here, jumped = target, True
         else:
-            executions.append(record)
-            parents[record["id"]], here = here, record["id"]
+            parents[execution], here = here, execution
     if not jumped:
-        return executions
-    inside = set()
+        return set()
+    left = set(parents)
     while here in parents:
-        inside.add(here)
+        left.discard(here)
         here = parents[here]
-    return [record for record in executions if record["id"] in inside]
+    return left
 
 
 def came_from(records: Iterable[Execution]) -> set[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import builtins
 import dis
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from .flow import OPAQUE_NAMES
-from .hints import GENERATOR_WORDS
+from .hints import GENERATOR_WORDS, SETTING, SQL, only_asks
 from .names import Names
 
 _LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
@@ -29,6 +29,8 @@ class CodeNames:
     seeds: bool
     #: Dotted names, of globals first, whose attributes or items it sets or deletes.
     stores: frozenset[str]
+    #: Dotted names, of globals first, of functions that by their names set something for the whole process.
+    sets: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=8192)
@@ -37,11 +39,13 @@ def names_of(code: types.CodeType) -> CodeNames:
     reads: set[str] = set()
     writes: set[str] = set()
     stores: set[str] = set()
+    sets: set[str] = set()
     seeds = False
     for part in _with_inner(code):
         seeds |= not GENERATOR_WORDS.isdisjoint(part.co_names)
         instructions = list(dis.get_instructions(part))
         stores.update(_stores(instructions))
+        sets.update(_sets(part, instructions))
         for instruction in instructions:
             if instruction.opname in _LOADS:
                 reads.add(instruction.argval)
@@ -51,7 +55,7 @@ def names_of(code: types.CodeType) -> CodeNames:
     # A builtin's name stays among the reads: the notebook may bind it.
     if not reads.isdisjoint(("setattr", "delattr")):
         stores |= reads - _BUILTINS
-    return CodeNames(Names(reads, writes, reads - _BUILTINS), opaque, seeds, frozenset(stores))
+    return CodeNames(Names(reads, writes, reads - _BUILTINS), opaque, seeds, frozenset(stores), frozenset(sets))
 
 
 def _stores(instructions: list[dis.Instruction]) -> Iterator[str]:
@@ -68,6 +72,32 @@ def _stores(instructions: list[dis.Instruction]) -> Iterator[str]:
             place -= 1
         if place >= 0 and instructions[place].opname in _LOADS:
             yield ".".join(reversed([*parts, instructions[place].argval]))
+
+
+def _sets(code: types.CodeType, instructions: list[dis.Instruction]) -> Iterator[str]:
+    parts: list[str] = []
+    #: What the statement has named so far: what one of them returns may be what is set (``a.get().set_it()``).
+    named: dict[str, None] = {}
+    called = False
+    texts = [each for each in code.co_consts if isinstance(each, str) and each != code.co_consts[0]]
+    asks = bool(texts) and all(map(only_asks, texts))
+    for instruction in instructions:
+        opcode, name = instruction.opname, instruction.argval
+        roots: Iterable[str] = ()
+        if opcode in _LOADS:
+            parts, roots = [name], [""]
+        elif opcode in ("LOAD_ATTR", "LOAD_METHOD") and (parts or called):
+            roots = [f"{'.'.join(parts)}."] if parts else [f"{each}." for each in named]
+            parts = [*parts, name] if parts else []
+        elif opcode != "CACHE":
+            if parts:
+                named[".".join(parts)] = None
+            if opcode == "POP_TOP" or opcode.startswith(("STORE_", "RETURN_")):
+                named.clear()
+            parts = []
+        if roots and name not in _BUILTINS and (SETTING.match(name) or (name in SQL and not asks)):
+            yield from (f"{each}{name}" for each in roots)
+        called = opcode.startswith("CALL") or (called and opcode == "CACHE")
 
 
 def _before_one(instructions: list[dis.Instruction], index: int) -> int:

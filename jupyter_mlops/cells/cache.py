@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import os
 import platform
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from .. import context
-from ..engine.cell_source import source_hash
+from ..engine.cell_source import source_hash, title
 from ..environment import environment_hash
 from ..errors import MlopsError
 from ..i18n import gettext as _
 from .blobs import BlobStore
 from .code import CellCode, analyse
-from .entries import Entries, Entry, Group, cache_folder
+from .entries import Entries, Entry, Group, blobs_of, cache_folder
 from .execution import Observer, with_names_in_texts
 from .generators import generator_states, set_generator
+from .hidden import may_use, of_process
+from .hints import evaluates
 from .imports import Import, import_again, imports_of
+from .modules import is_of_local_module
 from .names import Names
 from .policy import Now, differing_reads, why_run
 from .record import FORMAT, Execution
@@ -37,13 +41,15 @@ if TYPE_CHECKING:
 _LARGE = 64 * 1024 * 1024
 _WRITE_SPEED = 300e6
 _STATES = "generators"
+#: Seconds after which what was taken is said to be in use once more: what was not for an hour may be removed.
+_SAY_USED = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What to do with a cell."""
 
-    action: Literal["run", "replay", "take", "start over"]
+    action: Literal["run", "replay", "take", "start over", "fail"]
     #: In words, for the report.
     why: str
     #: Blob with the outputs of what is taken.
@@ -73,6 +79,12 @@ class CellCache:
         self._sequence = 0
         #: The record of the cell that was taken last.
         self.taken: Execution | None = None
+        #: What was taken needs these blobs; when they were last said to be in use.
+        self._needed: set[str] = set()
+        self._used_at = time.monotonic()
+        self._noted = ""
+        #: What a cell of this run has done outside of it, that must not be done twice; empty: nothing.
+        self.acted = ""
 
     @property
     def _variables(self) -> Variables:
@@ -83,39 +95,71 @@ class CellCache:
     def before(self, source: str, must_run: str = "") -> Decision:
         """Decide about a cell; where it must run (for a reason given, too), put back what it may read."""
         self._sequence += 1
+        self._keep_in_use()
         try:
             code = analyse(source)
         except (SyntaxError, ValueError):
             return Decision("run", _("it is not valid Python"))
         try:
             reads = self._reads(code)
-            decision = Decision("run", must_run) if must_run else self._find(source_hash(source), reads)
+            now = self._now(reads, code)
+            decision = Decision("run", must_run) if must_run else self._find(source_hash(source), now)
             if decision is None:
-                decision = Decision("run", self._why_new(source_hash(source), reads))
+                decision = Decision("run", self._why_new(source_hash(source), now))
             if decision.action == "take":
                 self._imports.update(dict.fromkeys(imports_of(code.tree)))
             else:
                 self._import_again()
-                self.put_back(reads)
+                self.put_back([*reads, *code.deletes])  # what is not there could not be seen to go
                 self._set_generators()
                 self._open_runs_again()
         except NotRestoredError as error:
-            self.forget_all()
-            return Decision("start over", str(error))
+            return self.lost(str(error))
         return decision
+
+    def lost(self, why: str) -> Decision:
+        """Decide what to do when something that was taken is lost: all cells run again, where that may be."""
+        if self.acted:
+            return Decision("fail", f"{why} {self.acted}")
+        self.forget_all()
+        return Decision("start over", why)
+
+    def note_ran(self, record: Execution) -> None:
+        """Take in what a cell that has run, with whatever success, did outside."""
+        if self._noted == record["id"]:
+            return
+        self._noted = record["id"]
+        what = {
+            _("wrote files"): record.get("files_written"),
+            _("used the network"): record.get("network"),
+            _("started programs"): record.get("programs"),
+            _("used the workbench"): record.get("workbench") or record.get("runs"),
+        }
+        done = [text for text, found in what.items() if found]
+        if done or record.get("incomplete"):
+            self.acted = _("A cell that ran since ({cell}) {what}: that must not be done twice.").format(
+                cell=title(record["source"]), what=", ".join(done) or _("can't be told what it did")
+            )
+
+    def _keep_in_use(self) -> None:
+        """Say now and then that what was taken is in use: another job's clean-up would remove it."""
+        if self._needed and time.monotonic() - self._used_at > _SAY_USED:
+            self._used_at = time.monotonic()
+            for digest in self._needed:
+                self.blobs.use(digest)
 
     def _reads(self, code: CellCode) -> dict[str, str]:
         variables = self._variables
-        texts = [name for name in code.reads if name in variables.taken and variables.taken[name].type == "str"]
+        kinds = ("str", "list", "tuple", "dict", "set") if evaluates(code.tree) else ("str",)
+        texts = [name for name in code.reads if name in variables.taken and variables.taken[name].type in kinds]
         self.put_back(dict.fromkeys(texts, ""))  # a text may be code that names others
         bound = variables.namespace.keys() | variables.taken.keys()
         return variables.look(with_names_in_texts(code, variables.namespace, bound)).reads
 
-    def _find(self, source: str, reads: dict[str, str]) -> Decision | None:
-        now = self._now(reads)
+    def _find(self, source: str, now: Now) -> Decision | None:
         replay = None
         for entry in self.entries.of(source):
-            why = why_run(entry, now)
+            why = why_run(entry, now) or self._would_be_apart(entry) or self._unreadable(entry)
             if not why:
                 self._take(entry)
                 return Decision("take", "", entry["outputs"], entry["record"]["id"], entry["record"].get("count", 0))
@@ -123,18 +167,39 @@ class CellCache:
                 replay = Decision("replay", why)
         return replay
 
-    def _why_new(self, source: str, reads: dict[str, str]) -> str:
+    def _would_be_apart(self, entry: Entry) -> str:
+        """Return why what was kept can't stand for what is there: a library may have the objects themselves."""
+        record = entry["record"]
+        anew = {*record["written"]} - {*record["kept"]}
+        kept = {name for group in entry["groups"] for name in group["names"] if name not in anew}
+        if given := self._observer.hidden.given_among(kept):
+            return _("a library may have {names}, which it leaves").format(names=", ".join(given[:3]))
+        return ""
+
+    def _unreadable(self, entry: Entry) -> str:
+        """Return why what was kept can't be used after all; empty: it can, and counts as used now."""
+        if not all(map(self.blobs.use, blobs_of(entry))):
+            return _("what was kept is no longer there")
+        try:
+            if entry["outputs"]:
+                self.blobs.get(entry["outputs"])
+        except MlopsError as error:
+            return _("its outputs can't be read: {error}").format(error=error)
+        return ""
+
+    def _why_new(self, source: str, now: Now) -> str:
         known = self.entries.of(source)
         if not known:
             return _("it is new, or was edited")
-        names = differing_reads(known[0]["record"], self._now(reads))
+        names = differing_reads(known[0]["record"], now)
         return _("it reads {names}, which is not what it was").format(names=", ".join(names[:5]))
 
-    def _now(self, reads: dict[str, str]) -> Now:
+    def _now(self, reads: dict[str, str], code: CellCode) -> Now:
         surroundings = self._observer.surroundings
         generators = {**surroundings.generators(), **{name: each[0] for name, each in self._generators.items()}}
         return Now(
             reads=reads,
+            hidden=self._observer.hidden.version() if may_use(code.tree, self._variables.type_of) else None,
             options=surroundings.options(),
             generators=generators,
             environment=environment_hash(),
@@ -150,6 +215,9 @@ class CellCache:
     def _take(self, entry: Entry) -> None:
         record, variables = entry["record"], self._variables
         self.taken = record
+        self._needed.update(blobs_of(entry))
+        if not record["key"]:  # an earlier attempt of this step did it
+            self.note_ran(record)
         stamp = entry["stamp"]
         versions = {name: variables.version(name) for group in entry["groups"] for name in group["names"]}
         uses = {name: self._uses_of(name) for name in versions}
@@ -161,26 +229,24 @@ class CellCache:
         for group in entry["groups"]:
             for name in group["names"]:
                 value = record["values"].get(name)
-                names, opaque, kind = uses[name]
+                names, opaque, kind, acts = uses[name]
                 if value is not None:
                     reads = set(value.get("reads", ()))
                     names, opaque = Names(reads, set(value.get("writes", ())), reads), value.get("opaque", False)
-                    kind = value["type"]
-                variables.take(
-                    name,
-                    Taken(versions[name], group["digest"], belong.get(name, frozenset({name})), names, opaque, kind),
-                )
+                    kind, acts = value["type"], value.get("acts", False)
+                belongs = belong.get(name, frozenset({name}))
+                variables.take(name, Taken(versions[name], group["digest"], belongs, names, opaque, kind, acts))
         for name, (_before, after) in record["generators"].items():
             self._generators[name] = (after, entry["generators"])
         self._open_runs = record["runs_open"]
 
-    def _uses_of(self, name: str) -> tuple[Names, bool, str]:
+    def _uses_of(self, name: str) -> tuple[Names, bool, str, bool]:
         variables = self._variables
         if name in variables.taken:
             taken = variables.taken[name]
-            return taken.uses, taken.opaque, taken.type
+            return taken.uses, taken.opaque, taken.type, taken.acts
         reached = variables.reached.get(name)
-        return (reached.uses, reached.opaque, "") if reached is not None else (Names(), False, "")
+        return (reached.uses, reached.opaque, "", reached.acts) if reached is not None else (Names(), False, "", False)
 
     def put_back(self, names: Iterable[str]) -> None:
         """Bind the taken ones among these names, with all that they share objects with.
@@ -212,6 +278,7 @@ class CellCache:
 
     def after(self, record: Execution, outputs: str) -> str:
         """Keep what a cell that has run made, for the next time; return why parts of it are not kept."""
+        self.note_ran(record)
         if record["status"] != "succeeded" or record["incomplete"] or record["opaque"]:
             return ""
         stamp, stamps = self._stamps(record)
@@ -279,6 +346,13 @@ class CellCache:
             entry["not_kept"][names[0]] = _("running the cell again takes less time than writing it")
             return
         values = {name: variables.namespace[name] for name in names}
+        for name, value in values.items():
+            if name in entry["record"]["changed"] and is_of_local_module(value):
+                entry["not_kept"][name] = _("importing its module again does not bring back what was changed in it")
+                return
+            if (owner := of_process(value)) and owner != "logging":  # a logger is found again by its name
+                entry["not_kept"][name] = _("it belongs to the process: {owner}").format(owner=owner)
+                return
         try:
             kept = keep(self.blobs, values, variables.namespace)
         except NotKeptError as error:

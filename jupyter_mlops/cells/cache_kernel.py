@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
+from ..engine.cell_source import source_hash
 from ..i18n import gettext as _
 from .cache import CellCache, Decision
 from .recorder import active
 
 _cache: CellCache | None = None
+#: Hash of the cell that was asked about last.
+_source = ""
 
 
 def begin() -> str:
@@ -28,17 +31,19 @@ def before(source: str, cell_id: str = "", must_run: str = "") -> str:
 
     ``must_run``: why it runs in any case.
     """
-    cache = _cache
+    global _source
+    cache, _source = _cache, source_hash(source)
     if cache is None:
         return json.dumps(asdict(Decision("run", _("there is no cache"))))
+    recorder = active()
+    if recorder is not None and recorder.last is not None:  # also where it failed, or its outputs were too large
+        cache.note_ran(recorder.last)
     try:
         decision = cache.before(source, must_run)
-        recorder = active()
         if decision.action == "take" and cache.taken is not None and recorder is not None:
             recorder.note_taken(cache.taken, source, cell_id)
     except Exception as error:  # in doubt all cells run, from the first
-        cache.forget_all()
-        decision = Decision("start over", f"{type(error).__name__}: {error}"[:500])
+        decision = cache.lost(f"{type(error).__name__}: {error}"[:500])
     return json.dumps(asdict(decision))
 
 
@@ -46,6 +51,8 @@ def after(outputs: str) -> str:
     """Keep what the cell that has just run made; ``outputs``: the blob with its outputs."""
     recorder = active()
     if _cache is None or recorder is None or recorder.last is None:
+        return ""
+    if recorder.last["source_hash"] != _source:  # another cell's
         return ""
     return _cache.after(recorder.last, outputs)
 
@@ -55,4 +62,5 @@ def started_over() -> str:
     recorder = active()
     if recorder is not None:
         recorder.observer.variables.all_may_have_changed(f"{recorder.session}-again")
+        recorder.observer.hidden.lose(f"{recorder.session}-again")
     return ""

@@ -66,6 +66,8 @@ _PLAIN: Final[dict[Any, tuple[Callable[[object], bool], Any]]] = {
     int: (is_number, 0),
     float: (is_time, 0.0),
 }
+#: Of a cell that can use nothing that others set up in libraries, no version of that is known: it is not empty.
+_SAYS_BY_MISSING: Final = frozenset({"hidden"})
 #: Field → (what tells whether a value fits, what a missing one is, or the type to make it of), as the record has it.
 _FIELDS: Final = {name: _check_of(kind) for name, kind in get_type_hints(Execution).items() if name != "kind"}
 
@@ -92,7 +94,11 @@ def checked(record: dict[str, Any], session: str) -> Execution | None:
 
 def filled(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record that has all fields: one of an earlier version, or of a cell that runs, lacks some."""
-    missing = {field: empty() if isinstance(empty, type) else empty for field, (_fits, empty) in _FIELDS.items()}
+    missing = {
+        field: empty() if isinstance(empty, type) else empty
+        for field, (_fits, empty) in _FIELDS.items()
+        if field not in _SAYS_BY_MISSING
+    }
     return {**missing, **record}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 
 from .flow import Flow
+from .hints import reaches_main
 from .names import Names
 
 #: Magics whose line, or cell, is Python run in the notebook's namespace.
@@ -51,6 +52,9 @@ class CellCode:
     writes: frozenset[str]
     deletes: frozenset[str]
     changes: frozenset[str]
+    #: Names to whose objects operators, subscripts, unpacking and the like are applied: that may change them, depending
+    #: on what they are.
+    operands: frozenset[str]
     #: Names that are bound when the cell ends without an error, whatever way it takes.
     certain: frozenset[str]
     #: Names that hold functions and classes of this cell → what their code uses of the namespace when it is called.
@@ -78,12 +82,17 @@ def analyse(source: str) -> CellCode:
     tree = _parse(source)
     flow.follow(tree.body)
     flow.end()
+    if reaches_main(tree):
+        flow.opaque.append("__main__")
+    if "__future__" in flow.modules:  # the shell compiles what comes later in another way
+        flow.effects.append("from __future__")
     return CellCode(
         tree=tree,
         reads=frozenset(flow.reads),
         writes=frozenset(flow.writes),
         deletes=frozenset(flow.deletes),
         changes=frozenset(flow.changes),
+        operands=frozenset(flow.operands),
         certain=frozenset(flow.defined),
         functions=flow.functions,
         modules=frozenset(flow.modules),

@@ -11,7 +11,15 @@ from typing import Any
 
 from .value_arrays import reduce_array
 from .value_refusals import remembered
-from .value_tables import reduce_arrow, reduce_block, reduce_polars_frame, reduce_polars_series
+from .value_tables import (
+    reduce_arrow,
+    reduce_arrow_column,
+    reduce_arrow_list,
+    reduce_block,
+    reduce_polars_frame,
+    reduce_polars_lazy,
+    reduce_polars_series,
+)
 from .value_torch import reduce_tensor
 
 
@@ -34,8 +42,11 @@ CODECS: tuple[Codec, ...] = (
         ("pyarrow.lib.Table", "pyarrow.lib.RecordBatch", "pyarrow.lib.Array", "pyarrow.lib.ChunkedArray"),
         reduce_arrow,
     ),
+    Codec("arrow-column", ("pandas.core.arrays.arrow.array.ArrowExtensionArray",), reduce_arrow_column),
+    Codec("arrow-list", ("pyarrow.lib.ListScalar",), reduce_arrow_list),
     Codec("polars", ("polars.dataframe.frame.DataFrame",), reduce_polars_frame),
     Codec("polars-series", ("polars.series.series.Series",), reduce_polars_series),
+    Codec("polars-lazy", ("polars.lazyframe.frame.LazyFrame",), reduce_polars_lazy),
     Codec("torch", ("torch.Tensor",), reduce_tensor),
 )
 

@@ -83,6 +83,16 @@ def _frame(made: Sink, value: Any) -> None:
         for position in range(len(manager.axes[0])):
             _column(made, manager.iget_values(position))
     made.add(dict(value.attrs))
+    made.token(str(value.flags.allows_duplicate_labels))
+    for name, each in own_attributes(value).items():
+        made.token(name)
+        made.add(each)
+
+
+def own_attributes(value: Any) -> dict[str, Any]:
+    """Return the attributes of a frame or series that somebody set on it: neither pandas' own nor its accessors."""
+    accessors = type(value)._accessors
+    return {name: each for name, each in vars(value).items() if name[0] != "_" and name not in accessors}
 
 
 def _column(made: Sink, values: Any) -> None:
@@ -121,6 +131,8 @@ def _tensor(made: Sink, value: Any) -> None:
     if flat.numel():
         made.raw(flat.view(torch.uint8).numpy().data)
     made.add(value.grad)
+    made.add(value.__dict__ or None)
+    made.add(dict(value._backward_hooks or {}) or None)
 
 
 def _polars(made: Sink, value: Any) -> None:

@@ -14,11 +14,13 @@ import collections
 import copyreg
 import decimal
 import functools
+import logging
 import marshal
 import pathlib
 import re
 import struct
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -31,9 +33,21 @@ _LEAVES = (
     *(types.FrameType, types.TracebackType, types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType),
     memoryview,
 )
+#: Packages whose objects don't change where pickle has nothing but their name.
+_BY_NAME = frozenset(
+    {"builtins", "typing", "enum", "numpy", "pandas", "torch", "polars", "pyarrow", "sympy", "dataclasses"}
+)
+_OF_CODE = (
+    types.FunctionType,
+    classmethod,
+    staticmethod,
+    property,
+    types.MemberDescriptorType,
+    types.GetSetDescriptorType,
+)
 #: Attributes of a class that are no part of what its author wrote.
 _CLASS_NOISE = frozenset(
-    {"__dict__", "__weakref__", "__module__", "__doc__", "_abc_impl", "__abstractmethods__", "__firstlineno__"}
+    {"__dict__", "__weakref__", "__module__", "_abc_impl", "__abstractmethods__", "__firstlineno__"}
     | {"__slotnames__", "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__"}
 )
 
@@ -160,15 +174,20 @@ class _Digester:
         self.token("class", value.__module__ or "", value.__qualname__)
         if value.__module__ == "__main__":
             self.add(value.__bases__)
-            for name, each in vars(value).items():
+            # Where Python has put __doc__ and the like says nothing: a class that was kept has them elsewhere.
+            for name, each in sorted(vars(value).items(), key=lambda item: item[0] if item[0][:2] == "__" else "a"):
                 if name not in _CLASS_NOISE:
                     self.token(name)
                     self.add(each)
         elif is_local(module := sys.modules.get(value.__module__ or "")):
             self.add(module)
+            for name, each in vars(value).items():  # its code is the module's; what else it has may be set
+                if not name.startswith("__") and name not in _CLASS_NOISE and not isinstance(each, _OF_CODE):
+                    self.token(name)
+                    self.add(each)
 
     def _function(self, value: types.FunctionType) -> None:
-        self.token("function", value.__module__ or "", value.__qualname__)
+        self.token("function", value.__module__ or "", value.__qualname__, value.__name__)
         if value.__globals__ is self._namespace:
             self._code(value.__code__)
         elif is_local(module := sys.modules.get(value.__globals__.get("__name__", ""))):
@@ -178,6 +197,9 @@ class _Digester:
         self.add(value.__defaults__)
         self.add(value.__kwdefaults__)
         self.add(dict(value.__dict__) or None)
+        self.add(value.__doc__)
+        for name, each in value.__annotations__.items():
+            self.token(name, f"{each.__module__}.{each.__qualname__}" if isinstance(each, type) else repr(each))
 
     def _cell(self, cell: types.CellType) -> None:
         try:
@@ -208,10 +230,12 @@ class _Digester:
                 self.token(slot)
                 self.add(getattr(value, slot, None))
             return
-        self._reduced(value.__reduce_ex__(4))
+        self._reduced(value.__reduce_ex__(4), kind)
 
-    def _reduced(self, parts: Any) -> None:
+    def _reduced(self, parts: Any, kind: type) -> None:
         if isinstance(parts, str):
+            if kind.__module__.partition(".")[0] not in _BY_NAME:  # a name says nothing of the state
+                raise UndigestibleError(kind.__name__)
             self.token("global", parts)
             return
         function, arguments, *more = parts
@@ -236,6 +260,20 @@ def _is_plain(kind: type) -> bool:
 
 
 # -- types of which a digest is made in a way of their own ----------------------------------------------------------
+
+
+def _logger(made: _Digester, value: Any) -> None:
+    made.token("logger", value.name, str(value.level), str(value.propagate), str(value.disabled))
+    for each in (*value.handlers, *value.filters):
+        made.token(
+            type(each).__qualname__,
+            str(getattr(each, "level", "")),
+            getattr(getattr(each, "formatter", None), "_fmt", None) or "",
+        )
+
+
+def _lock(made: _Digester, value: Any) -> None:
+    made.token(repr(value).partition(" object")[0])
 
 
 def _text(made: _Digester, value: Any) -> None:
@@ -300,6 +338,10 @@ _OWN: dict[type, Callable[[_Digester, Any], None]] = {
     types.WrapperDescriptorType: _name,
     types.MethodWrapperType: _attributes("__name__", "__self__"),
     types.CellType: lambda made, value: made._cell(value),
+    logging.Logger: _logger,
+    logging.RootLogger: _logger,
+    type(threading.Lock()): _lock,
+    type(threading.RLock()): _lock,
 }
 
 

@@ -9,24 +9,29 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
-from .modules import is_local, is_local_file
+from .file_digests import Signature, databases, signature_of
+from .hearing import here, is_shells
+from .left_out import is_left_out
+from .modules import is_local
 from .questions import Questions
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_LEFT_OUT = ("/proc/", "/sys/", "/dev/", "/etc/", "/usr/", "/lib", "/run/")
-#: Memory that people use as a disk, below what is left out.
-_MEMORY = ("/dev/shm/", "/run/shm/")  # noqa: S108 - told apart, not written to
-_STATE = f"{os.sep}.mlops{os.sep}"
-#: This package, which lies outside site-packages where it is installed editable.
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_NETWORK = frozenset({"socket.connect", "socket.sendto", "urllib.Request", "ftplib.connect", "smtplib.connect"})
+#: A request over a connection that an earlier cell opened is sent without a new one.
+_NETWORK = frozenset(
+    {"socket.connect", "socket.sendto", "socket.sendmsg", "urllib.Request", "ftplib.connect", "smtplib.connect"}
+)
+_REQUESTS = frozenset({"http.client.connect", "http.client.send"})
+#: Sockets of this machine that lead to no data: logs, and Jupyter's own.
+_LOCAL_SOCKETS = re.compile(r"^/dev/log$|/syslog|/systemd/journal/|/jupyter/runtime/|/kernel-[^/]*-ipc-\d+$")
 _PROGRAMS = frozenset(
     {"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty", "pty.spawn", "os.startfile"}
 )
@@ -44,26 +49,42 @@ _CHANGING = frozenset(
 
 #: What is there afterwards follows from what was there before.
 _MOVING = frozenset({"os.rename", "os.truncate", "os.link", "os.symlink", "shutil.move"})
+_COPYING = frozenset({"shutil.copyfile", "shutil.copytree"})
+_TOUCHING = frozenset({"os.chmod", "os.utime"})
+#: Names are no longer there afterwards.
+_UNMAKING = frozenset({"os.rename", "os.remove", "os.rmdir", "shutil.move", "shutil.rmtree"})
 
 
 @dataclass
 class Doings:
     """What one cell did."""
 
-    #: Paths as they were given, made absolute.
-    read: dict[str, None] = field(default_factory=dict)
-    written: dict[str, None] = field(default_factory=dict)
-    listed: dict[str, None] = field(default_factory=dict)
-    #: Paths that it asked about → whether there was something, at the first question.
-    asked: dict[str, bool] = field(default_factory=dict)
+    #: Paths as they were given, made absolute → what was there at the first time; None: nothing.
+    read: dict[str, Signature | None] = field(default_factory=dict)
+    written: dict[str, Signature | None] = field(default_factory=dict)
+    #: None: the cell has changed which names are in it since.
+    listed: dict[str, Signature | None] = field(default_factory=dict)
+    #: Paths that it asked about → what was there at the first question.
+    asked: dict[str, Signature | None] = field(default_factory=dict)
+    #: Those of them of which it asked how old they are, or what may be done with them.
+    looked: dict[str, None] = field(default_factory=dict)
     #: Files that the cell made: there was none before.
     made: dict[str, None] = field(default_factory=dict)
+    #: Files whose content is the cell's alone, emptied or made before it read them → what was there before.
+    own: dict[str, Signature | None] = field(default_factory=dict)
+    #: Files whose times or modes it set: what else there is of them is none of its own.
+    touched: dict[str, None] = field(default_factory=dict)
+    #: Folders that it made, and those that it would have made, had they not been there.
+    folders_made: dict[str, None] = field(default_factory=dict)
+    folders_there: dict[str, None] = field(default_factory=dict)
     #: Hosts, or ``socket``.
     network: dict[str, None] = field(default_factory=dict)
     #: Programs started, by name; ``fork``.
     programs: dict[str, None] = field(default_factory=dict)
     #: Folders were made, moved or removed, of packages too: something may have been installed.
     folders: bool = False
+    #: The working directory was changed.
+    moved: bool = False
     #: Threads and tasks of the user's that still run when the cell has ended.
     background: int = 0
 
@@ -89,15 +110,18 @@ class Watch:
             _hooked = True
         self._doings = Doings()
         self._questions = Questions(namespace)
-        self._deaf: frozenset[int] = frozenset()
-        self._busy = False
+        #: Threads that were there before the cell, and the shell's own among them.
+        self._before: WeakSet[threading.Thread] = WeakSet()
+        self._deaf: frozenset[int | None] = frozenset()
 
     def begin(self) -> None:
-        """Listen. Threads that are there already (the shell's) are not heard."""
+        """Listen to all threads but the shell's own: one that was there before may work for this cell."""
         global _listener
         self._doings = Doings()
-        own = threading.get_ident()
-        self._deaf = frozenset(each.ident for each in threading.enumerate() if each.ident and each.ident != own)
+        threads = threading.enumerate()
+        if len(threads) != len(self._before) or not all(each in self._before for each in threads):
+            self._before = WeakSet(threads)
+            self._deaf = frozenset(each.ident for each in threads if is_shells(each))
         self._tasks = _tasks(self._namespace)
         _listener = self._heard
         self._questions.begin(self._asked)
@@ -108,31 +132,36 @@ class Watch:
         _listener = None
         self._questions.end()
         self._doings.background = sum(
-            1 for each in threading.enumerate() if each.ident not in self._deaf and _is_users(each)
+            1 for each in threading.enumerate() if each not in self._before and _is_users(each)
         ) + len(_tasks(self._namespace) - self._tasks)
         return self._doings
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
-        if event not in _HANDLERS or self._busy or threading.get_ident() in self._deaf:
+        if event not in _HANDLERS or here.unheard or threading.get_ident() in self._deaf:
             return
-        self._busy = True  # what is done here raises events of its own
+        here.unheard = True  # what is done here raises events of its own
         try:
             with contextlib.suppress(Exception):  # an event of another shape: of another version of Python
                 _HANDLERS[event](self._doings, event, arguments)
         finally:
-            self._busy = False
+            here.unheard = False
+        if event == "os.chdir":  # relative paths mean others from now on
+            self._questions.forget()
 
-    def _asked(self, given: Any) -> None:
-        if self._busy or threading.get_ident() in self._deaf:
+    def _asked(self, given: Any, looks: bool) -> None:
+        if here.unheard or threading.get_ident() in self._deaf:
             return
-        self._busy = True
+        here.unheard = True
         try:
             with contextlib.suppress(Exception):  # a path that is none: the cell is told so
                 doings, path = self._doings, _path(given)
-                if path and path not in doings.asked and path not in doings.written:
-                    doings.asked[path] = os.path.lexists(path)
+                if path and (path not in doings.written or path in doings.touched):
+                    if path not in doings.asked:
+                        doings.asked[path] = signature_of(path)
+                    if looks:
+                        doings.looked[path] = None
         finally:
-            self._busy = False
+            here.unheard = False
 
 
 def _is_users(thread: threading.Thread) -> bool:
@@ -161,27 +190,6 @@ def _tasks(namespace: dict[str, Any]) -> set[int]:
     }
 
 
-def is_left_out(path: str) -> bool:
-    """Whether a file is the system's, a package's, or the workspace's own state."""
-    return (
-        (path.startswith((*_LEFT_OUT, _OURS)) and not path.startswith(_MEMORY))
-        or _STATE in path
-        or path.endswith(("/.mlops", "/mlops.toml"))
-        or "/.git/" in path
-        or path.endswith("/.git")
-        or "__pycache__" in path
-        or "ipykernel_" in path
-        or path.startswith(_private_folders())
-        or not is_local_file(path)
-        or path.startswith(sys.prefix + os.sep)
-    )
-
-
-def _private_folders() -> tuple[str, ...]:
-    home = os.path.expanduser("~")
-    return tuple(f"{home}{os.sep}{name}" for name in (".cache", ".config", ".local", ".ipython", ".jupyter", ".mlflow"))
-
-
 def _path(value: Any) -> str | None:
     if isinstance(value, (str, bytes, os.PathLike)):
         path = os.path.abspath(os.fsdecode(value))
@@ -194,6 +202,7 @@ def _opened(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
     if path is None:
         return
     mode, flags = arguments[1], arguments[2] or 0
+    found = signature_of(path)
     if (isinstance(mode, str) and "x" in mode) or (not isinstance(mode, str) and flags & os.O_EXCL):
         doings.made[path] = None
     if isinstance(mode, str):
@@ -204,20 +213,48 @@ def _opened(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
         writes = bool(flags & _WRITES)
         reads = not flags & (os.O_WRONLY | os.O_TRUNC | os.O_EXCL) or bool(flags & os.O_APPEND)
     if writes:
-        doings.written[path] = None
-    if reads:
-        doings.read[path] = None
+        _writes(doings, path, found)
+        if not reads and (set("wx") & set(mode) if isinstance(mode, str) else flags & (os.O_TRUNC | os.O_EXCL)):
+            doings.own.setdefault(path, found)
+    # Where nothing has come of it, opening it for writing has failed.
+    if reads and (path not in doings.own or doings.own[path] == found):
+        doings.read.setdefault(path, found)
+
+
+def _writes(doings: Doings, path: str, found: Signature | None) -> None:
+    doings.written.setdefault(path, found)
+    if doings.listed and found is None and (folder := os.path.dirname(path)) in doings.listed:
+        doings.listed[folder] = None
 
 
 def _changed(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
     doings.folders = True
-    for each in arguments[:2] if event in ("os.rename", "os.link", "os.symlink") else arguments[:1]:
-        if path := _path(each):
-            doings.written[path] = None
-            if event in _MOVING:
-                doings.read[path] = None
-    if event.startswith("shutil.") and event != "shutil.rmtree" and (path := _path(arguments[1])):
-        doings.written[path] = None
+    if event in _COPYING:  # what is copied is not changed; that it is read is heard
+        paths = arguments[1:2]
+    elif event in ("os.rename", "os.link", "os.symlink", "shutil.move"):
+        paths = arguments[:2]
+    else:
+        paths = arguments[:1]
+    # What is put there is the cell's own.
+    whole = event == "os.rename" and _path(arguments[0]) in doings.own
+    for path in filter(None, map(_path, paths)):
+        found = signature_of(path)
+        if event == "os.mkdir":
+            if os.path.isdir(path):
+                doings.folders_there.setdefault(path)
+                continue
+            doings.folders_made[path] = None
+        elif event in _TOUCHING and path not in doings.own:
+            doings.touched[path] = None
+        elif event in _MOVING:
+            doings.folders_made.pop(path, None)
+        _writes(doings, path, found)
+        if whole:
+            doings.own.setdefault(path, found)
+        elif event in _MOVING and (path not in doings.own or doings.own[path] == found):
+            doings.read.setdefault(path, found)
+        if event in _UNMAKING and (folder := os.path.dirname(path)) in doings.listed:
+            doings.listed[folder] = None
 
 
 def _listed(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
@@ -226,14 +263,30 @@ def _listed(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
     if file.startswith(_IMPORTING) or _BACKPORT in file:  # an import looks for modules, or what is installed
         return
     if path := _path(arguments[0] or "."):
-        doings.listed[path] = None
+        doings.listed.setdefault(path, signature_of(path))
 
 
 def _reached_out(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
     address = arguments[1] if event.startswith("socket.") else arguments[0]
-    if event == "socket.connect" and isinstance(address, (str, bytes)):  # a local socket of the system
-        return
-    doings.network[str(address[0] if isinstance(address, tuple) else address)[:200]] = None
+    if address is None:  # over a connection that is there
+        address = arguments[0].getpeername() or "socket"
+    if isinstance(address, tuple):
+        address = address[0]
+    place = os.fsdecode(address) if isinstance(address, bytes) else str(address)
+    if not (event.startswith("socket.") and _LOCAL_SOCKETS.search(place)):
+        doings.network[place[:200]] = None
+
+
+def _requested(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
+    doings.network[str(getattr(arguments[0], "host", "socket"))[:200]] = None
+
+
+def _moved(doings: Doings, _event: str, _arguments: tuple[Any, ...]) -> None:
+    doings.moved = True  # the working directory is one of the options
+
+
+#: matplotlib asks the system for its fonts where its own list of them is not kept: once, in whatever cell is the first.
+_FONTS = frozenset({"fc-list", "system_profiler"})
 
 
 def _program(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
@@ -242,13 +295,17 @@ def _program(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
         first = "fork"
     if isinstance(first, (bytes, os.PathLike)):
         first = os.fsdecode(first)
-    doings.programs[Path(str(first).split(" ")[0]).name or event] = None
+    name = Path(str(first).split(" ")[0]).name or event
+    if name not in _FONTS:
+        doings.programs[name] = None
 
 
 def _database(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
     if isinstance(arguments[0], str) and arguments[0] not in ("", ":memory:") and (path := _path(arguments[0])):
-        doings.read[path] = None
-        doings.written[path] = None
+        databases.add(path)
+        found = signature_of(path)
+        doings.read.setdefault(path, found)
+        _writes(doings, path, found)
 
 
 _HANDLERS: dict[str, Callable[[Doings, str, tuple[Any, ...]], None]] = {
@@ -257,5 +314,7 @@ _HANDLERS: dict[str, Callable[[Doings, str, tuple[Any, ...]], None]] = {
     **dict.fromkeys(_CHANGING, _changed),
     **dict.fromkeys(_LISTING, _listed),
     **dict.fromkeys(_NETWORK, _reached_out),
+    **dict.fromkeys(_REQUESTS, _requested),
+    "os.chdir": _moved,
     **dict.fromkeys(_PROGRAMS, _program),
 }

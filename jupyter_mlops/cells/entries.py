@@ -5,11 +5,16 @@ One journal per source. Several kernels may append to it and read it; damaged li
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
+from ..errors import from_os_error
+from ..i18n import gettext as _
 from ..journal import Journal, read
 from ..workspace import Workspace
+from .blobs import MIN_AGE
 from .record import FORMAT, Execution
 
 #: Looked at for one source, newest first.
@@ -44,6 +49,12 @@ class Entry(TypedDict, total=False):
     python: str
 
 
+def blobs_of(entry: Entry) -> list[str]:
+    """Return the digests of all blobs that must be there for an entry to be taken."""
+    needed = [blob for group in entry["groups"] for blob in group["blobs"]]
+    return needed + [digest for digest in (entry["generators"], entry["outputs"]) if digest]
+
+
 class Entries:
     """All entries of a workspace."""
 
@@ -65,14 +76,24 @@ class Entries:
         finally:
             journal.close()
 
-    def blobs(self) -> set[str]:
-        """Return the digests of all blobs that entries need."""
-        found: set[str] = set()
-        for file in self._folder.glob("*/*.jsonl"):
-            for entry in self.of(file.stem):
-                found.update(blob for group in entry["groups"] for blob in group["blobs"])
-                found.update(digest for digest in (entry["generators"], entry["outputs"]) if digest)
-        return found
+    def prune(self, has_blob: Callable[[str], bool], *, min_age: float = MIN_AGE) -> int:
+        """Remove the journals of sources of which nothing that was kept is left; return how many.
+
+        What was written to in the last ``min_age`` seconds stays. An entry that another process adds at that moment
+        is lost, and its cell runs once more. Raises :class:`ReadOnlyError` and the like.
+        """
+        removed = 0
+        before = time.time() - min_age
+        try:
+            for file in self._folder.glob("*/*.jsonl"):
+                if file.stat().st_mtime > before:
+                    continue
+                if not any(all(map(has_blob, blobs_of(entry))) for entry in self.of(file.stem)):
+                    file.unlink(missing_ok=True)
+                    removed += 1
+        except OSError as error:
+            raise from_os_error(error, _("clean up the cell cache"), self._folder) from error
+        return removed
 
     def _path(self, source_hash: str) -> Path:
         return self._folder / source_hash[:2] / f"{source_hash}.jsonl"

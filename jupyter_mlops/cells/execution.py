@@ -15,31 +15,54 @@ from typing import Any
 from ..engine.cell_source import source_hash
 from ..environment import EnvironmentWatch
 from ..workspace import Workspace
+from .called import called_code
 from .code import CellCode, analyse
 from .doings import Watch
-from .files import CellFiles, FileDigests
+from .file_digests import FileDigests
+from .files import CellFiles
+from .given import given
+from .hidden import Hidden, may_use, of_process, set_by, sets_own
 from .hints import GENERATOR_WORDS, discarded_calls, generator_words, names_in_texts, seeds_first, stores
+from .left_out import follow
+from .loaded_modules import LoadedModules, imported_within
+from .module_places import ModulePlaces
 from .modules import LocalModules, is_local
+from .native_files import doubts
 from .numpy_random import was_set
+from .process_questions import ALL, ARGUMENTS, process_digest
 from .record import Execution, Value, key_of
-from .surroundings import GENERATORS, SEEDED_BY, TRACKED, Surroundings
+from .remote import reached_without_python
+from .surroundings import GENERATORS, SEEDED_BY, Surroundings, is_tracked
+from .undetermined import asks_arguments, undetermined
 from .variables import After, Before, Variables
 
 _BUILTIN = (types.BuiltinFunctionType, types.MethodType)
+#: Libraries whose functions return what variables, figures or options have: to set its attributes leaves nothing else.
+_RETURNING = ("matplotlib.", "seaborn.", "numpy.", "pandas.", "decimal.", "random.", "copy.", "types.", "argparse.")
 
 
 class Observer:
     """What looks at one namespace and its process, from execution to execution."""
 
-    def __init__(self, namespace: dict[str, Any], hidden: Mapping[str, Any], *, unlimited: bool = False):
+    def __init__(
+        self, namespace: dict[str, Any], hidden: Mapping[str, Any], *, unlimited: bool = False, root: str = ""
+    ):
         self.variables = Variables(namespace, hidden, unlimited=unlimited)
         self.watch = Watch(namespace)
-        self.surroundings = Surroundings()
+        self.surroundings = Surroundings(namespace, root)
         self.files = FileDigests()
         self.local = LocalModules()
         self.environment = EnvironmentWatch()
-        #: User's module → the module object, and the digest of the source that it was loaded from.
-        self.modules: dict[str, tuple[Any, str]] = {}
+        #: What the session's cells have set in libraries and modules.
+        self.hidden = Hidden()
+        self.modules = LoadedModules(self.files)
+        self.places = ModulePlaces()
+
+    def lose(self, execution: str) -> None:
+        """Take all that a cell may change for changed: an execution could not be followed."""
+        self.watch.end()
+        self.variables.all_may_have_changed(execution)
+        self.hidden.lose(execution)
 
 
 class Running:
@@ -59,6 +82,8 @@ class Running:
     def begin(self) -> None:
         """Look at everything that the cell may change."""
         record, surroundings = self.record, self._observer.surroundings
+        root, notebook = self._workspace.root, record.get("notebook", "")
+        follow(str(root), str(root / notebook) if notebook else "")
         record["source_hash"] = source_hash(record["source"])
         try:
             code = analyse(record["source"])
@@ -68,11 +93,14 @@ class Running:
         values = {name: namespace[name] for name in code.reads if name in namespace}
         self._code = with_names_in_texts(code, namespace, namespace.keys())
         self._before = self._variables.before(self._code)
+        self._uses_hidden = may_use(code.tree, self._variables.type_of)
         self._generators = surroundings.generators()
         self._options = surroundings.options()
         self._loaded = set(self._observer.local.now())
+        self._observer.modules.begin(self._loaded)
         self._cell_files = CellFiles(self._observer.files, code.tree, values)
         self._runs = _active_runs()
+        surroundings.questions.begin()
         self._observer.watch.begin()
         self._began = time.perf_counter()
 
@@ -91,6 +119,7 @@ class Running:
         """Look at what the cell has done and complete the record."""
         seconds = time.perf_counter() - self._began
         doings = self._observer.watch.end()
+        asked = self._observer.surroundings.questions.end()
         record, code, before = self.record, self._code, self._before
         if code is None or before is None:
             raise RuntimeError("ended before it began")
@@ -102,10 +131,22 @@ class Running:
         calls_setters = self._calls_setters(before)
         if words or calls_setters or before.opaque:
             was_set()
-        generators, options = surroundings.generators(), surroundings.options()
+        generators, options = surroundings.generators(), surroundings.options(moved=doings.moved)
         namespace = self._variables.namespace
         values = {name: namespace[name] for name in before.reads if name in namespace}
-        files_read, files_written = self._cell_files.after(doings, values)
+        called = called_code(code.tree, namespace)
+        files_read, files_written = self._cell_files.after(doings, values, called)
+        record["doubts"] = doubts(
+            code.tree,
+            {**namespace, **values},
+            called,
+            read=files_read,
+            written=files_written,
+            digest=self._observer.files.of,
+        )
+        record["doubts"] += undetermined(code.tree, namespace, called)
+        if asks_arguments(code.tree, namespace, called):
+            asked[ARGUMENTS] = process_digest(ARGUMENTS)
         local = self._observer.local.now()
         sources = {str(path) for path in local.values()}
         record["reads"] = self._reads(before, after)
@@ -113,7 +154,10 @@ class Running:
         record["deleted"], record["kept"] = after.deleted, after.kept
         record["files_read"] = self._relative({k: v for k, v in files_read.items() if k not in sources})
         record["files_written"] = self._relative(files_written)
+        record["file_times"] = self._relative(self._cell_files.times)
         record["modules"] = self._used_modules(local, code, set(doings.read))
+        places = self._observer.places.of(record["modules"], code.modules)
+        record["module_places"] = list(self._relative(dict.fromkeys(places, "")))
         seeds = self._generators_of(seeds_first(code.tree)) if words else set()
         record["seeded"] = sorted(seeds & generators.keys())
         # A generator that is set to the state that it has does not move.
@@ -126,15 +170,25 @@ class Running:
         record["options"], record["options_after"] = self._options, options
         record["environment"] = self._observer.environment.hash(touched=doings.folders or bool(doings.programs))
         record["runs"] = list(dict.fromkeys([*record["runs"], *self._runs, *_active_runs()]))
-        record["network"], record["programs"] = list(doings.network), list(doings.programs)
+        elsewhere = reached_without_python(code.tree, {**namespace, **values}, called)
+        record["network"] = list(dict.fromkeys([*doings.network, *elsewhere]))
+        record["programs"] = list(doings.programs)
+        if doings.programs:
+            asked.setdefault(ALL, process_digest(ALL))
+        record["process"] = asked
         record["background"] = doings.background
         record["opaque"] = list(code.opaque) + before.history
-        record["calls"], record["effects"] = self._library_calls(code), [*code.effects, *self._patches(code, before)]
+        record["calls"] = self._library_calls(code, before)
+        record["effects"] = list(dict.fromkeys([*code.effects, *self._patches(code, before)]))
         record["workbench"] = sorted(name for name in before.reads if _is_workbench(namespace.get(name)))
         record["runs_open"] = _active_runs()
         record["module_files"] = self._relative({str(local[name]): name for name in record["modules"]})
         record["incomplete"] = "disturbed" if self.disturbed else ""
         record["values"] = {}
+        if changed := self._observer.hidden.given_changed(record, before.may_change):
+            record["given_changed"] = changed
+        if self._uses_hidden or set_by(record):
+            record["hidden"] = self._observer.hidden.version(without=record)
         record["key"] = key_of(record)
         self._variables.stamp(after, record["key"] or record["id"])
         touched = (*after.written, *after.changed)
@@ -145,6 +199,9 @@ class Running:
             for group in record["groups"]
             if len(group) > 1 and not set(touched).isdisjoint(group) and (digest := variables.group_digest(group))
         }
+        if set_by(record):
+            record["given"], record["given_names"] = given(code.tree, record, variables)
+        self._observer.hidden.take(record)
 
     @property
     def may_change(self) -> Set[str] | None:
@@ -172,12 +229,13 @@ class Running:
     def give_up(self, why: str) -> None:
         """Complete the record with what is known, so that nobody takes it for the whole."""
         self._observer.watch.end()
+        self._observer.surroundings.questions.end()
         record = self.record
         record["incomplete"] = record.get("incomplete") or why[:500] or "unknown"
         record["key"] = ""
         record.setdefault("source_hash", source_hash(record["source"]))
         record["seconds"] = round(max(0.0, time.time() - record["started_at"]), 6)
-        self._variables.all_may_have_changed(record["id"])
+        self._observer.lose(record["id"])
 
     # -- parts of the record -------------------------------------------------------------------------------------
 
@@ -201,6 +259,8 @@ class Running:
                 value["writes"] = sorted(reached.uses.writes)
             if reached.opaque:
                 value["opaque"] = True
+            if reached.acts or reached.iterates:
+                value["acts"] = True
         return value
 
     def _used_modules(self, local: dict[str, Path], code: CellCode, opened: set[str]) -> dict[str, str]:
@@ -213,15 +273,16 @@ class Running:
             if reached is not None:
                 names |= reached.modules
         names |= {name for name in local for wanted in code.modules if name == wanted or wanted.startswith(f"{name}.")}
-        found = {}
-        known = self._observer.modules
-        for name in sorted(names & local.keys()):
-            module, digest = known.get(name, (None, ""))
-            if module is not sys.modules[name] or str(local[name]) in opened or "autoreload" in _extensions():
-                digest = self._observer.files.of(str(local[name]))
-                known[name] = (sys.modules[name], digest)
-            found[name] = digest
-        return found
+        namespace = self._variables.namespace
+        words = {word for name in self.record["reads"] for word in imported_within(namespace.get(name))}
+        names |= {name for name in local if name in words or words.issuperset(name.split("."))}
+        reloads = "autoreload" in _extensions()
+        modules = self._observer.modules
+        return {
+            name: modules.digest(name, path, opened=path in opened, reloads=reloads)
+            for name in sorted(modules.with_imports(names, local))
+            if (path := str(local[name]))
+        }
 
     def _calls_setters(self, before: Before) -> bool:
         """Whether what the cell reads leads to functions that may set the state of a global random generator."""
@@ -242,16 +303,21 @@ class Running:
             found |= SEEDED_BY.get(f"{module}.{rest}".rpartition(".")[0] if rest else module, set(GENERATORS))
         return found
 
-    def _library_calls(self, code: CellCode) -> list[str]:
-        """Return the calls of libraries' functions whose result the cell throws away, by their full names."""
+    def _library_calls(self, code: CellCode, before: Before) -> list[str]:
+        """Return the calls of libraries' functions that are made for what they do, by their full names."""
         found = []
-        for call in discarded_calls(code.tree):
+        reached = [self._variables.reached[name].sets for name in before.reads if name in self._variables.reached]
+        namespace = self._variables.namespace
+        calls = discarded_calls(code.tree, namespace.get)
+        for call in dict.fromkeys([*calls, *sorted(set[str]().union(*reached))]):
             first, _dot, rest = call.partition(".")
-            root = self._variables.namespace.get(first, getattr(builtins, first, None))
+            root = namespace.get(first, getattr(builtins, first, None))
             if isinstance(root, types.ModuleType):
                 found.append(f"{root.__name__}.{rest}")
             elif isinstance(root, (type, types.FunctionType, types.BuiltinFunctionType)) and not _is_users(root):
                 found.append(".".join(part for part in (root.__module__, root.__qualname__, rest) if part))
+            elif own := sets_own(call, namespace):
+                found.append(own)
         return found
 
     def _patches(self, code: CellCode, before: Before) -> list[str]:
@@ -259,15 +325,19 @@ class Running:
         reached = [self._variables.reached[name].stores for name in before.reads if name in self._variables.reached]
         found = []
         for place in dict.fromkeys([*stores(code.tree), *sorted(set[str]().union(*reached))]):
-            first, _dot, rest = place.partition(".")
+            first, _dot, rest = place.removesuffix("()").partition(".")
             root = self._variables.namespace.get(first)
+            if place.endswith("()") and not isinstance(root, types.ModuleType):
+                continue
             if isinstance(root, types.ModuleType):
                 name = f"{root.__name__}.{rest}".rstrip(".")
             elif isinstance(root, type) and not _is_users(root):
                 name = ".".join(part for part in (root.__module__, root.__qualname__, rest) if part)
+            elif owner := of_process(root):
+                name = f"{owner}.{rest}".rstrip(".")
             else:
                 continue
-            if not name.startswith(TRACKED):
+            if not is_tracked(name) and not (place.endswith("()") and name.startswith(_RETURNING)):
                 found.append(name)
         return found
 

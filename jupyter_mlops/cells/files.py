@@ -8,66 +8,20 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Set
-from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+import types
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from .doings import Doings, is_left_out
-from .hints import nodes_of
+from .doings import Doings
+from .file_digests import CHANGED, FOLDER, MISSING, FileDigests, Signature, is_of_tools, times_of
+from .named_files import named_files
+from .native_files import may_write, texts_of_readers
 
-#: Above this a file is known by its size and time of change alone, bytes.
-CONTENT_LIMIT = 1 << 30
-_CHUNK = 1 << 20
-_NAME_LENGTH = 1024
-_CANDIDATES = 64
-_FOLDER_LIMIT = 1_000
 #: Content of files that a cell only asked about, bytes: what lies above is not read for their sake.
 _ASKED_LIMIT = 256 << 20
-_FILE_LIKE = re.compile(r"[^\0\n]*(?:[\\/]|\.[A-Za-z0-9]{1,8}$)[^\0\n]*")
-_IN_QUERY = re.compile(r"'([^'\n\0]{1,400}\.[A-Za-z0-9.]{1,12})'")
-MISSING = "missing"
-
-Signature = tuple[int, int, int]
-
-
-class FileDigests:
-    """Digests of files, remembered for as long as size and time of change stay."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[Signature, str]] = {}
-
-    def of(self, path: str) -> str:
-        """Return a file's (or folder's) digest; ``missing`` where there is none, ``unreadable`` where that fails."""
-        try:
-            stat = os.stat(path)
-            signature = (stat.st_size, stat.st_mtime_ns, stat.st_ino)
-            known = self._known.get(path)
-            if known is not None and known[0] == signature:
-                return known[1]
-            if S_ISDIR(stat.st_mode):
-                return _folder_digest(path)
-            if not S_ISREG(stat.st_mode):
-                return "unreadable"
-            digest = _content(path) if stat.st_size <= CONTENT_LIMIT else f"size-{stat.st_size}-{stat.st_mtime_ns}"
-        except FileNotFoundError:
-            return MISSING
-        except OSError:
-            return "unreadable"
-        # A file that is being changed may have this time of change again.
-        if time.time_ns() - stat.st_mtime_ns > 50_000_000:
-            self._known[path] = (signature, digest)
-        return digest
-
-    def signature(self, path: str) -> Signature | None:
-        """Return what tells a changed file; None where there is none."""
-        try:
-            stat = os.stat(path)
-        except (OSError, ValueError):
-            return None
-        return (stat.st_size, stat.st_mtime_ns, stat.st_ino)
+#: So far file systems' clocks are behind, nanoseconds.
+_CLOCK_LAG = 20_000_000
 
 
 class CellFiles:
@@ -75,24 +29,45 @@ class CellFiles:
 
     def __init__(self, digests: FileDigests, tree: ast.Module, values: Mapping[str, Any]):
         self._digests = digests
-        self._named = {path: digests.signature(path) for path in _named_files(tree, values)}
+        self._named = {path: digests.signature(path) for path in named_files(tree, values)}
         self._tree = tree
+        #: Files whose times and modes the cell asked for → these; known after it.
+        self.times: dict[str, str] = {}
+        self._began = time.time_ns()
 
-    def after(self, doings: Doings, values: Mapping[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
+    def after(
+        self,
+        doings: Doings,
+        values: Mapping[str, Any],
+        called: Collection[tuple[types.CodeType, Mapping[str, Any]]] = (),
+    ) -> tuple[dict[str, str], dict[str, str]]:
         """Return the files read and written → their digests. Of a file both read and written, what it was is lost."""
         read: dict[str, str] = {}
-        written = {path: self._digests.of(path) for path in doings.written}
-        for path in {**doings.read, **doings.listed}:
-            read[path] = "changed" if path in written else self._digests.of(path)
-        late = {path: self._digests.signature(path) for path in _named_files(self._tree, values)}
+        written = {path: self._written(path, doings) for path in doings.written}
+        for path, then in doings.read.items():
+            if path not in written:
+                read[path] = self._since(path, then)
+            else:
+                read[path] = CHANGED if then is not None else MISSING
+        for path, then in doings.listed.items():
+            read[path] = self._digests.of(path) if self._is_listed_as(path, then) else CHANGED
+        for path in doings.folders_there:
+            if path not in read and path not in written:
+                read[path] = FOLDER if os.path.isdir(path) else CHANGED
+        late = {
+            path: self._digests.signature(path) for path in named_files(self._tree, values, texts_of_readers(called))
+        }
         for path, now in late.items():
             if path in written or path in read:
                 continue
-            if path in self._named and self._named[path] == now:
-                read[path] = self._digests.of(path)
-            elif path in self._named or now != self._named.get(path):
-                written[path] = self._digests.of(path)
-        self._add_asked(doings.asked, doings.written.keys(), read, written)
+            then = self._named.get(path)
+            # One that is named by what the cell has bound was there before if it is older.
+            same = then == now if path in self._named else now is None or now[1] < self._began
+            (read if same else written)[path] = self._digests.of(path)
+            if not same and then is not None and not self._may_have_written(path, doings.written, called):
+                read[path] = CHANGED
+        self._add_asked(doings, read, written)
+        self.times = {path: times_of(path) for path in doings.looked if path not in written}
         # Made and gone within the cell: a temporary file.
         temporary = {
             path
@@ -104,100 +79,58 @@ class CellFiles:
         }
         return _without(read, temporary), _without(written, temporary)
 
-    def _add_asked(
-        self, asked: Mapping[str, bool], made: Set[str], read: dict[str, str], written: Mapping[str, str]
-    ) -> None:
+    def _written(self, path: str, doings: Doings) -> str:
+        """Return the digest of what the cell left: of a folder that it made, what is in it counts by itself."""
+        return FOLDER if path in doings.folders_made and os.path.isdir(path) else self._digests.of(path)
+
+    def _since(self, path: str, then: Signature | None) -> str:
+        """Return the digest of what the cell found; ``changed`` where another program has changed it since."""
+        now = self._digests.signature(path)
+        # What happens in a folder does not change what was read by opening it: nothing.
+        return self._digests.of(path) if now == then or os.path.isdir(path) else CHANGED
+
+    def _is_listed_as(self, path: str, then: Signature | None) -> bool:
+        """Whether a folder's names are those that the cell listed."""
+        if then is None:
+            return False
+        if self._digests.signature(path) == then:
+            return True
+        try:
+            entries = list(os.scandir(path))
+        except OSError:
+            return False
+        # Tools save their files there at any time; what else came, is new; what else went can't be told.
+        ours = [each for each in entries if is_of_tools(each.name) or each.name.endswith(".ipynb")]
+        return bool(ours) and all(
+            (found := self._digests.signature(each.path)) is not None and found[3] < self._began - _CLOCK_LAG
+            for each in entries
+            if each not in ours
+        )
+
+    def _may_have_written(
+        self,
+        path: str,
+        written: Iterable[str],
+        called: Iterable[tuple[types.CodeType, Mapping[str, Any]]],
+    ) -> bool:
+        """Whether a named file that is another than before may be so by the cell, unseen by Python."""
+        return may_write(self._tree, called) or any(each.startswith(path + os.sep) for each in written)
+
+    def _add_asked(self, doings: Doings, read: dict[str, str], written: Mapping[str, str]) -> None:
         """Add what the cell found where it asked whether there is something."""
         size = 0
-        for path, there in asked.items():
+        for path, then in doings.asked.items():
             if path in written:
-                if not there:
+                if then is None:
                     read[path] = MISSING
-                elif path in made or path in self._named:
-                    read[path] = "changed"
+                elif path in doings.written or path in self._named:
+                    read[path] = CHANGED
+            elif path not in read and then is not None and path not in doings.looked and os.path.isdir(path):
+                read[path] = FOLDER  # whatever is in it
             elif path not in read:
-                signature = self._digests.signature(path)
-                size += signature[0] if signature is not None else 0
-                read[path] = self._digests.of(path) if size <= _ASKED_LIMIT else "large"
+                size += then[0] if then is not None else 0
+                read[path] = self._since(path, then) if size <= _ASKED_LIMIT else "large"
 
 
 def _without(files: dict[str, str], paths: set[str]) -> dict[str, str]:
     return {path: digest for path, digest in files.items() if path not in paths}
-
-
-def _named_files(tree: ast.Module, values: Mapping[str, Any]) -> Iterator[str]:
-    found: dict[str, None] = {}
-    for text in (*_texts(tree, values), *_values(values)):
-        for name in (text, *_IN_QUERY.findall(text)):
-            if len(found) >= _CANDIDATES:
-                break
-            if len(name) <= _NAME_LENGTH and _FILE_LIKE.fullmatch(name) and "://" not in name:
-                path = os.path.abspath(os.path.expanduser(name))
-                if path != os.getcwd() and not is_left_out(path) and os.path.exists(path):
-                    found[path] = None
-    return iter(found)
-
-
-def _values(values: Mapping[str, Any]) -> Iterator[str]:
-    for value in values.values():
-        if isinstance(value, (str, Path)):
-            yield str(value)
-
-
-def _texts(tree: ast.Module, values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the texts of a cell, those put together of texts and variables among them."""
-    for node in nodes_of(tree):
-        if isinstance(node, (ast.Constant, ast.JoinedStr, ast.BinOp)):
-            text = _text(node, values)
-            if text:
-                yield text
-
-
-def _text(node: ast.expr, values: Mapping[str, Any]) -> str | None:
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if isinstance(node, ast.Name):
-        value = values.get(node.id)
-        return str(value) if isinstance(value, (str, int, Path)) else None
-    if isinstance(node, ast.FormattedValue):
-        return _text(node.value, values) if node.format_spec is None else None
-    if isinstance(node, ast.JoinedStr):
-        parts = [_text(each, values) for each in node.values]
-        return "".join(part for part in parts if part is not None) if None not in parts else None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Div)):
-        left, right = _text(node.left, values), _text(node.right, values)
-        if left is None or right is None:
-            return None
-        return left + right if isinstance(node.op, ast.Add) else os.path.join(left, right)
-    if isinstance(node, ast.Call) and len(node.args) == 1 and getattr(node.func, "id", "") == "Path":
-        return _text(node.args[0], values)
-    return None
-
-
-def _content(path: str) -> str:
-    import xxhash
-
-    made = xxhash.xxh3_128()
-    with open(path, "rb", buffering=0) as file:
-        while chunk := file.read(_CHUNK):
-            made.update(chunk)
-    return str(made.hexdigest())
-
-
-def _folder_digest(path: str) -> str:
-    import xxhash
-
-    made = xxhash.xxh3_128()
-    for count, each in enumerate(_below(path)):
-        if count > _FOLDER_LIMIT:
-            return "large"
-        made.update(each.encode("utf-8", "surrogateescape"))
-    return str(made.hexdigest())
-
-
-def _below(path: str) -> Iterable[str]:
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        for name in sorted(files):
-            stat = os.stat(os.path.join(folder, name))
-            yield f"{os.path.relpath(folder, path)}/{name}\0{stat.st_size}\0{stat.st_mtime_ns}\1"

@@ -3,7 +3,8 @@
 The statements are followed in order, with the names that are bound on every way to a point: a name that is read where
 it is not certainly bound is an input. What can't be told is taken for the case that costs a needless run, never for
 the one that misses a change: any call may change its arguments and what it is called on; a loop may consume what it
-goes over; a value that is made from another may share parts with it.
+goes over; a value that is made from another may share parts with it. What operators, properties, formatting and
+unpacking change depends on the objects: here it is only said what they are applied to (``operands``).
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import ast
 from collections.abc import Callable, Sequence
 
 from .names import Names, bound_by, captured_by, changed_by, imported_by, of_function
+from .syntax import walk
 
-#: Builtins that leave their arguments as they are (``list``, ``sum`` and others would consume an iterator).
+#: Builtins that leave their arguments as they are (``list``, ``bytes`` and others would consume an iterator), but for
+#: what methods of the notebook's classes do (``__len__``).
 HARMLESS_CALLS = frozenset(
     {
-        *("abs", "bool", "bytes", "callable", "complex", "float", "format", "hasattr", "hash", "id", "int"),
+        *("abs", "bool", "callable", "complex", "float", "format", "hasattr", "hash", "id", "int"),
         *("isinstance", "issubclass", "len", "print", "repr", "range", "round", "str", "type"),
     }
 )
@@ -27,11 +30,15 @@ OPAQUE_NAMES = frozenset(("exec", "eval", "globals", "locals", "vars", "__import
 class Flow(ast.NodeVisitor):
     """Follows the statements of a cell (or of a class body in it)."""
 
-    def __init__(self, defined: set[str] | None = None, functions: dict[str, Names] | None = None):
+    def __init__(
+        self, defined: set[str] | None = None, functions: dict[str, Names] | None = None, *, is_class: bool = False
+    ):
         self.reads: set[str] = set()
         self.writes: set[str] = set()
         self.deletes: set[str] = set()
         self.changes: set[str] = set()
+        #: Names whose objects operators and the like are applied to.
+        self.operands: set[str] = set()
         self.modules: set[str] = set()
         self.stars: list[str] = []
         self.opaque: list[str] = []
@@ -39,6 +46,8 @@ class Flow(ast.NodeVisitor):
         self.functions: dict[str, Names] = {} if functions is None else functions
         #: Names that are certainly bound here.
         self.defined: set[str] = set() if defined is None else defined
+        #: In a class body: what is bound around it. Functions and comprehensions in it look past the class's names.
+        self._around: frozenset[str] | None = frozenset(self.defined) if is_class else None
         self._shares: dict[str, set[str]] = {}
         #: Names of comprehensions around this point → the cell's names that their values come from.
         self._inner: list[dict[str, set[str]]] = []
@@ -101,8 +110,11 @@ class Flow(ast.NodeVisitor):
             return set()
         if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not):
             return set()
+        return self._names_in(value)
+
+    def _names_in(self, value: ast.expr) -> set[str]:
         found: set[str] = set()
-        for node in ast.walk(value):
+        for node in walk(value):
             if isinstance(node, ast.Name):
                 found |= next((inner[node.id] for inner in reversed(self._inner) if node.id in inner), {node.id})
         return found
@@ -110,6 +122,10 @@ class Flow(ast.NodeVisitor):
     def _change(self, *values: ast.expr) -> None:
         for value in values:
             self.changes |= self._sources(value)
+
+    def _operate(self, *values: ast.expr) -> None:
+        for value in values:
+            self.operands |= self._names_in(value)
 
     # -- assignments -------------------------------------------------------------------------------------------
 
@@ -128,6 +144,7 @@ class Flow(ast.NodeVisitor):
         if isinstance(node.target, ast.Name):
             self._read(node.target.id)
         self._change(node.target)
+        self._operate(node.target, node.value)  # a list takes in what an iterator gives
         self.visit(node.value)
         self._assign(node.target, node.value)
 
@@ -141,11 +158,15 @@ class Flow(ast.NodeVisitor):
             self._shares.setdefault(node.target.id, set()).add(name)
 
     def _assign(self, target: ast.expr, value: ast.expr | None) -> None:
+        if value is not None and isinstance(target, (ast.Tuple, ast.List, ast.Starred)):  # it may be an iterator
+            self._operate(value)
         for changed in changed_by(target):
             self._change(changed)
+            if value is not None:
+                self._operate(value)
             for root in self._sources(changed):
                 self._share(root, value)
-        for node in ast.walk(target):  # indices, and what x.a = … reads
+        for node in walk(target):  # indices, and what x.a = … reads
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 self._read(node.id)
         for name in bound_by(target):
@@ -174,8 +195,11 @@ class Flow(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         harmless = isinstance(node.func, ast.Name) and node.func.id in HARMLESS_CALLS - self.writes
-        if not harmless:
-            self._change(node.func, *node.args, *(keyword.value for keyword in node.keywords))
+        given = (*node.args, *(keyword.value for keyword in node.keywords))
+        if harmless:
+            self._operate(*given)
+        else:
+            self._change(node.func, *given)
 
     def visit_Await(self, node: ast.Await) -> None:
         self._change(node.value)
@@ -183,6 +207,14 @@ class Flow(ast.NodeVisitor):
 
     def visit_Starred(self, node: ast.Starred) -> None:
         self._change(node.value)
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        self._operate(node.left, node.right)
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        self._operate(node.value, node.slice)
         self.generic_visit(node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
@@ -195,6 +227,7 @@ class Flow(ast.NodeVisitor):
 
     def visit_Compare(self, node: ast.Compare) -> None:
         self.visit(node.left)
+        self._operate(node.left, *node.comparators)
         for operator, right in zip(node.ops, node.comparators, strict=True):
             if isinstance(operator, (ast.In, ast.NotIn)):
                 self._change(right)  # it may be an iterator
@@ -214,20 +247,26 @@ class Flow(ast.NodeVisitor):
             sources = self._sources(part.iter)
             if number == 0:
                 before = set(self.defined)  # what comes after the first iterable may never run
+                if self._around is not None:
+                    self.defined = set(self._around)
             self._inner.append(dict.fromkeys(bound_by(part.target), sources))
             for condition in part.ifs:
                 self.visit(condition)
         for each in (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,):
             self.visit(each)
         del self._inner[depth:]
-        self.defined &= before
+        self.defined = before if self._around is not None else self.defined & before
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
     def _called(self, names: Names) -> None:
         """Take code for called that may be called at any time from here on."""
+        own = self.defined
+        if self._around is not None:
+            self.defined = set(self._around)
         for name in sorted(names.reads):
             self._read(name)
+        self.defined = own
         hidden = {name for inner in self._inner for name in inner}
         self.writes |= names.writes
         self.changes |= names.changes - hidden
@@ -253,7 +292,7 @@ class Flow(ast.NodeVisitor):
         self._decorators(node.decorator_list)
         for each in (*node.bases, *(keyword.value for keyword in node.keywords)):
             self.visit(each)
-        body = Flow(set(self.defined), {name: names.copy() for name, names in self.functions.items()})
+        body = Flow(set(self.defined), {name: names.copy() for name, names in self.functions.items()}, is_class=True)
         body.follow(node.body)
         body.end()
         declared = {name for each in ast.walk(node) if isinstance(each, ast.Global) for name in each.names}
@@ -263,6 +302,7 @@ class Flow(ast.NodeVisitor):
         self.writes |= body.writes & declared
         self.defined |= body.defined & declared
         self.changes |= body.changes - (own - body.reads)  # what it reads may be the cell's: x += … in a class
+        self.operands |= body.operands - own
         self.modules |= body.modules
         self.opaque += body.opaque
         methods = Names()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class Groups:
@@ -18,16 +18,35 @@ class Groups:
         #: What can't be seen is stood for by numbers below zero, which no object has.
         self._ties: dict[str, set[int]] = {}
         self._last_tie = 0
+        #: Name → where its memory begins, and where that ends; the names of which some may belong to other objects.
+        self._memory: dict[str, Mapping[int, int]] = {}
+        self._foreign: set[str] = set()
         self._known: dict[str, frozenset[str]] | None = {}
 
-    def put(self, name: str, ids: Iterable[int], *, anything: bool = False, rebound: bool = False) -> None:
-        """Say which objects a name reaches now; ``rebound``: it is another value than before."""
+    def put(
+        self,
+        name: str,
+        ids: Iterable[int],
+        memory: Mapping[int, int] | None = None,
+        *,
+        foreign: bool = False,
+        anything: bool = False,
+        rebound: bool = False,
+    ) -> None:
+        """Say which objects and which memory a name reaches now; ``rebound``: it is another value than before.
+
+        ``foreign``: the memory may be that of objects that the walk did not see. Only then its addresses matter.
+        """
         ties = set() if rebound else self._ties.get(name, set())
         self.remove(name)
         self._ids[name] = ids
         self._hold(name, ids)
         if anything:
             self._anything.add(name)
+        if memory:
+            self._memory[name] = memory
+        if foreign:
+            self._foreign.add(name)
         self._tie(name, ties)
 
     def tie(self, name: str, others: Iterable[str]) -> None:
@@ -62,6 +81,8 @@ class Groups:
             if not holders:
                 del self._holders[each]
         self._anything.discard(name)
+        self._memory.pop(name, None)
+        self._foreign.discard(name)
         self._known = None
 
     def of(self, name: str) -> frozenset[str]:
@@ -94,9 +115,27 @@ class Groups:
             if frozen not in seen:
                 seen.add(frozen)
                 join(frozen)
+        if self._foreign:
+            for together in self._overlapping():
+                join(together)
         if self._anything:
             join([*self._anything, *(name for name, ids in self._ids.items() if ids)])
         members: dict[str, set[str]] = {}
         for name in parent:
             members.setdefault(root(name), set()).add(name)
         return {name: frozenset(group) for group in members.values() for name in group}
+
+    def _overlapping(self) -> Iterable[set[str]]:
+        """Yield the names whose memory lies in one piece, where there are several."""
+        pieces = sorted((start, end, name) for name, memory in self._memory.items() for start, end in memory.items())
+        names: set[str] = set()
+        reached = 0
+        for start, end, name in pieces:
+            if start >= reached:
+                if len(names) > 1:
+                    yield names
+                names = set()
+            names.add(name)
+            reached = max(reached, end)
+        if len(names) > 1:
+            yield names

@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 from ..errors import MlopsError, NotFoundError, PathError, from_os_error
 from ..i18n import gettext as _
 from ..journal import Part, read_part
+from ..renames import Renames, renames
 from ..workspace import Workspace
 from .checked import is_id
 from .record import FORMAT
+from .renaming import is_renaming_due, rename_rows
 from .session import journal_folder
 
 if TYPE_CHECKING:
@@ -92,20 +94,25 @@ def import_journals(workspace: Workspace) -> ImportReport:
     """
     report = ImportReport()
     journals = list(_journals(workspace))
-    if not journals:
+    if not journals and not is_renaming_due(workspace):
         return report
     from ..store.database import database
     from .provenance import complete_lineage
 
     store = database(workspace)
+    now = renames(workspace)
+    before = max((each.at for each in now.all()), default=0.0)
+    rename_rows(workspace, store)
     known = _known(store, [each.session for each in journals])
     for journal in journals:
         try:
-            _bring_in(store, journal, known.get(journal.session, _Known()), report)
+            _bring_in(store, journal, known.get(journal.session, _Known()), report, now)
         except _UnreadableError as unreadable:
             # Where it is gone, another process was done with it and has removed it.
             if not isinstance(unreadable.why, NotFoundError):
                 report.problems[journal.path.name] = unreadable.why
+    # A rename between a look at the renames and the rows' being there found none of them.
+    rename_rows(workspace, store, again_since=before)
     _settle_those_without_a_journal(store, {each.session for each in journals})
     complete_lineage(store)
     if report.damaged:
@@ -161,20 +168,22 @@ def _known(store: Database, sessions: list[str]) -> dict[str, _Known]:
 # -- one journal ---------------------------------------------------------------------------------------------------
 
 
-def _bring_in(store: Database, journal: _JournalFile, known: _Known, report: ImportReport) -> None:
+def _bring_in(store: Database, journal: _JournalFile, known: _Known, report: ImportReport, names: Renames) -> None:
     if known.format > FORMAT:
         raise _UnreadableError(_newer(journal, known.format))
     if not known.dead or known.offset != journal.size:
-        known, _rest = _read_in(store, journal, known, report)
+        known, _rest = _read_in(store, journal, known, report, names)
     if not known.dead and _is_gone(journal, known):
         # What it wrote between the first look and its end.
-        known, rest = _read_in(store, journal, known, report)
+        known, rest = _read_in(store, journal, known, report, names)
         _settle(store, journal.session, journal.changed_at, rest)
     elif known.dead and _may_go(journal, known):
         journal.path.unlink(missing_ok=True)
 
 
-def _read_in(store: Database, journal: _JournalFile, known: _Known, report: ImportReport) -> tuple[_Known, int]:
+def _read_in(
+    store: Database, journal: _JournalFile, known: _Known, report: ImportReport, names: Renames
+) -> tuple[_Known, int]:
     """Read in what is new. Returns what is known now, and how many bytes at the end are no whole line."""
     from .rows import Rows
 
@@ -190,7 +199,7 @@ def _read_in(store: Database, journal: _JournalFile, known: _Known, report: Impo
             if row.offset == known.offset:  # else another process was faster: go on where it ended
                 row.format = max(row.format, rows.format)
                 if row.format <= FORMAT:
-                    rows.write(session, row)
+                    rows.write(session, row, names)
                     row.offset = part.next
                     row.damaged += part.damaged + rows.refused
                     report.executions += rows.executions

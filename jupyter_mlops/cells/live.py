@@ -25,6 +25,7 @@ from .live_types import (
 )
 from .slice_checks import checks
 from .slice_text import check_line, slice_notes, write_notebook
+from .slice_things import thing
 from .slicing import Slice, slice_of, target_of
 from .stale_document import Document
 from .staleness import run_order
@@ -171,6 +172,10 @@ def check_slice_alone(workspace: Workspace, asked: SliceQuestion) -> SliceCheckS
 
 
 def _slice(workspace: Workspace, asked: SliceQuestion) -> tuple[str, Slice, int]:
+    if made := thing(workspace, asked.name):
+        found = slice_of(made.records, made.target, cells=_pairs(asked.cells))
+        found.doubts += made.notes
+        return made.session, found, len(made.records)
     session, records = _records(workspace, asked)
     if not records:
         raise NotFoundError(

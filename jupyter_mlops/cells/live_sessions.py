@@ -21,7 +21,7 @@ from ..workspace import Workspace
 from .branches import on_branch
 from .checked import checked, is_id, is_number, is_time
 from .chronicle import Chronicle
-from .files import FileDigests
+from .file_digests import FileDigests
 from .record import Execution
 from .session import journal_folder, journal_path
 

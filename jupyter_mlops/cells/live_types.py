@@ -76,7 +76,10 @@ class SliceQuestion(KernelQuestion):
         "", max_length=4096, description="Workspace path: its newest session is taken where the kernel has none."
     )
     name: str = Field(
-        min_length=1, max_length=4096, description="A variable, a file, the id of an MLflow run or of an execution."
+        min_length=1,
+        max_length=4096,
+        description="A variable, a file, the id of an MLflow run or of an execution; `models:/NAME/VERSION`, "
+        "`models:/NAME@ALIAS`, `endpoint:NAME`, `metric:RUN/NAME`.",
     )
 
 

@@ -19,7 +19,22 @@ def is_local(module: object) -> bool:
     if name == "__main__" or name.partition(".")[0] == "jupyter_mlops":
         return False
     file = getattr(module, "__file__", None)
-    return isinstance(file, str) and is_local_file(file)
+    return isinstance(file, str) and _is_local(name, file)
+
+
+@cache
+def _is_local(name: str, file: str) -> bool:
+    if not Path(file).is_absolute() and (package := name.partition(".")[0]) != name:
+        # Not a file that was loaded but a word put there (``torch.ops`` has "_ops.py"): the package tells whose it is.
+        file = getattr(sys.modules.get(package), "__file__", None) or file
+    return is_local_file(file)
+
+
+def is_of_local_module(value: object) -> bool:
+    """Whether a value is a module of the user's, or a function or class of one."""
+    if isinstance(value, (type, types.FunctionType)):
+        return is_local(sys.modules.get(value.__module__ or ""))
+    return is_local(value)
 
 
 @cache

@@ -14,6 +14,15 @@ from dataclasses import dataclass, field
 #: Names through which a cell reaches what earlier ones showed, or their code, also by number (``_7``, ``_i7``).
 HISTORY = re.compile(r"_{1,3}|_i{1,3}|_i?\d+|_[oid]h|In|Out")
 
+#: Names between underscores that the interpreter, the shell and editors put into a notebook's namespace.
+INTERPRETERS = frozenset(
+    {
+        *("__name__", "__doc__", "__package__", "__loader__", "__spec__", "__builtin__", "__builtins__", "__file__"),
+        *("__annotations__", "__annotate__", "__annotate_func__", "__conditional_annotations__", "__cached__"),
+        *("__warningregistry__", "__path__", "__debug__", "__session__", "__vsc_ipynb_file__", "__dict__"),
+    }
+)
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 

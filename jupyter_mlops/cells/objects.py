@@ -22,12 +22,14 @@ import sys
 import types
 import uuid
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from .acting import acts, fills_itself
 from .bytecode import names_of
+from .memory_places import bounds_of_array, place_of_buffer, places_of_arrow, places_of_polars
 from .modules import is_local
 from .names import Names
 
@@ -45,13 +47,13 @@ ATOMIC: frozenset[type] = frozenset(
         *(decimal.Decimal, fractions.Fraction, uuid.UUID, re.Pattern, types.MethodWrapperType),
         types.WrapperDescriptorType,
         *(types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType),
-        *(types.MemberDescriptorType, weakref.ref, pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath),
+        *(types.MemberDescriptorType, pathlib.PurePosixPath, pathlib.PosixPath, pathlib.PureWindowsPath),
         *(types.GenericAlias, types.UnionType),
     }
 )  # fmt: skip
 #: Objects of these packages lead to the shell, its threads and its sockets, and so to everything.
 _MACHINERY = frozenset({"IPython", "ipykernel", "comm", "zmq", "tornado", "asyncio", "threading", "_thread", "logging"})
-_LEAVES = (types.FrameType, types.TracebackType, *weakref.ProxyTypes)
+_LEAVES = (types.FrameType, types.TracebackType)
 #: Beginnings of full names of types that keep their references from the garbage collector, but hold nothing that the
 #: notebook has: memory of their own, texts, functions of their library. Arrays in it have them as their ``base``.
 _OWN_MEMORY = (
@@ -75,6 +77,8 @@ class Reached:
     seeds: bool = False
     #: Dotted names, of the notebook's first, whose attributes or items functions on the way set or delete.
     stores: set[str] = field(default_factory=set)
+    #: Dotted names, of the notebook's first, of functions that set something for the whole process, called there.
+    sets: set[str] = field(default_factory=set)
     #: Names of the user's own modules on the way.
     modules: set[str] = field(default_factory=set)
     #: Bytes in buffers: arrays, strings, tensors.
@@ -83,6 +87,16 @@ class Reached:
     truncated: bool = False
     #: An extension's object was met whose references can't be seen: it may share anything that it was made from.
     unseen: bool = False
+    #: Where the memory under arrays and tensors begins → where it ends.
+    memory: dict[int, int] = field(default_factory=dict)
+    #: Some of that memory may be that of an object of another library, to which no reference leads.
+    foreign: bool = False
+    #: Reading it (a property, an operator, a subscript, formatting) may run code that changes it.
+    acts: bool = False
+    #: It leads to an iterator: unpacking it, or adding what it gives to a list, changes it.
+    iterates: bool = False
+    #: A class on the way has a ``__del__``: the end of an object does something.
+    ends: bool = False
 
 
 def reached_from(value: Any, namespace: dict[str, Any], limit: int = NODE_LIMIT) -> Reached:
@@ -125,6 +139,11 @@ class _Walk:
             self._elements(value)
         elif kind is dict:
             self._dict(value, identity)
+        elif kind in weakref.ProxyTypes:
+            self.found.ids[identity] = None
+            self._waiting.append(
+                _quietly(lambda: value.__reduce_ex__.__self__)
+            )  # a method's object: what it stands for
         elif isinstance(value, type):
             self._class(value, identity)
         elif isinstance(value, types.FunctionType):
@@ -165,6 +184,13 @@ class _Walk:
                 self._waiting.append(type(value))
         elif is_local(sys.modules.get(module)):
             self._waiting.append(sys.modules[module])
+            self._waiting.extend(value.__dict__.values())
+            self._waiting.extend(value.__bases__)
+        else:
+            return
+        self.found.acts |= acts(value, self._namespace)
+        self.found.ends |= "__del__" in value.__dict__
+        self.found.iterates |= "__next__" in value.__dict__ or "__iter__" in value.__dict__
 
     def _function(self, value: types.FunctionType, identity: int) -> None:
         ours = value.__globals__ is self._namespace
@@ -173,6 +199,7 @@ class _Walk:
             self.found.seeds |= names.seeds
             if ours:
                 self.found.stores |= names.stores
+                self.found.sets |= names.sets
                 self.found.uses.add(names.names)
                 self.found.opaque |= names.opaque
         elif value.__closure__ is None and not value.__dict__:
@@ -206,27 +233,40 @@ class _Walk:
             self.found.ids[identity] = None
             return
         self.found.ids[identity] = None
+        self.found.iterates |= hasattr(kind, "__next__")
         if package == "numpy":
             self._numpy(value)
         elif package == "torch":
             self._torch(value)
         elif package == "pandas":
             self._pandas(value)
-        elif package in ("polars", "pyarrow"):
-            self.found.size += int(_quietly(lambda: value.estimated_size() if package == "polars" else value.nbytes))
+        elif package == "polars":
+            self._polars(value)
+        elif package == "pyarrow":
+            self.found.size += int(_quietly(lambda: value.nbytes))
+            self._foreign(places_of_arrow, value)
         elif isinstance(value, (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType)):
             self._suspended(value)
         elif isinstance(value, collections.deque) or kind in (set, frozenset):
             self._elements(value)
+        elif isinstance(value, weakref.ref):
+            self._waiting.append(value())
+            self._generic(value)
         else:
             self._generic(value)
 
     def _generic(self, value: Any) -> None:
         if isinstance(value, (bytearray, memoryview, array.array)):
             self.found.size += memoryview(value).nbytes
+            if isinstance(value, (bytearray, array.array)):
+                self._memory(*place_of_buffer(value))
+        elif isinstance(value, dict):
+            self.found.acts |= fills_itself(value)
         elif not gc.is_tracked(value) and type(value) is not object:
             kind = type(value)
             self.found.unseen |= not f"{kind.__module__}.{kind.__qualname__}".startswith(_OWN_MEMORY)
+        if type(value).__dictoffset__:
+            _quietly(lambda: object.__getattribute__(value, "__dict__"))  # made when first asked for: it is there then
         self._waiting.extend(gc.get_referents(value))  # its class among them
         self._waiting.append(type(value))
 
@@ -255,8 +295,13 @@ class _Walk:
                 self._generic(value)
             return
         self.found.size += value.nbytes
-        if value.base is not None:  # a view: it shares the memory of its base
+        if value.base is None:
+            self._memory(value.__array_interface__["data"][0], value.nbytes)
+        else:  # a view: it shares the memory of its base
             self._waiting.append(value.base)
+            if not isinstance(value.base, numpy.ndarray):
+                low, high = bounds_of_array(value)
+                self._memory(low, high - low, foreign=True)
         if value.dtype.hasobject:
             self._elements(value.ravel(order="K").tolist() if value.dtype == object else value.tolist())
         if type(value) is not numpy.ndarray:
@@ -269,12 +314,32 @@ class _Walk:
             if storage:
                 self.found.ids[storage.data_ptr() or id(value)] = None
                 self.found.size += storage.nbytes()
+                if storage.device.type == "cpu":  # one that can't grow has its memory from elsewhere
+                    self._memory(storage.data_ptr(), storage.nbytes(), foreign=not storage.resizable())
             if value.grad is not None:
                 self._waiting.append(value.grad)
         elif isinstance(value, (torch.dtype, torch.device, torch.Size)):
             self.found.ids.pop(id(value), None)
             return
         self._generic(value)
+
+    def _polars(self, value: Any) -> None:
+        kind = type(value).__name__
+        if kind in ("DataFrame", "Series"):
+            self.found.size += int(_quietly(lambda: value.estimated_size()))
+            self._foreign(places_of_polars, value)
+        elif kind == "LazyFrame":  # what it goes on from can't be seen
+            self.found.unseen = True
+
+    def _foreign(self, places: Callable[[Any], Iterable[tuple[int, int]]], value: Any) -> None:
+        """Note where the memory of another library's object lies: it may have come from elsewhere as it is."""
+        for address, size in _quietly(lambda: list(places(value))) or ():
+            self._memory(address, size, foreign=True)
+
+    def _memory(self, address: int, size: int, *, foreign: bool = False) -> None:
+        if size:
+            self.found.memory[address] = max(address + size, self.found.memory.get(address, 0))
+            self.found.foreign |= foreign
 
     def _pandas(self, value: Any) -> None:
         manager = getattr(value, "_mgr", None)

@@ -14,7 +14,7 @@ from ..engine.planning import PlanBrokenError, RunSilently, SilentCodeError, Ski
 from ..errors import MlopsError
 from ..i18n import gettext as _
 from .blobs import BlobStore
-from .entries import cache_folder
+from .entries import Entries, cache_folder
 from .shown import readers
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class CachePlanner:
 
     def __init__(self, workspace: Workspace):
         self._blobs = BlobStore(cache_folder(workspace) / "blobs")
+        self._entries = Entries(cache_folder(workspace) / "entries")
         self._limit = int(workspace.config.cells.cache_gb * 1e9)
         #: Cells before the present one, for the case that all have to run again.
         self._earlier: list[str] = []
@@ -65,6 +66,13 @@ class CachePlanner:
                     )
                 ) from error
             raise
+        if decision["action"] == "fail":
+            raise PlanBrokenError(
+                _(
+                    "What the cell cache had kept can't be read: {why} Run the notebook again: its cells run anew, "
+                    "from the first of which something is lost."
+                ).format(why=decision["why"])
+            )
         if decision["action"] == "start over":
             self._start_over(decision["why"], run)
         skip = self._outputs(decision) if decision["action"] == "take" else None
@@ -95,7 +103,8 @@ class CachePlanner:
 
     def _begin(self, run: RunSilently) -> bool:
         try:
-            self._blobs.collect(max_bytes=self._limit)
+            if self._blobs.collect(max_bytes=self._limit).removed:
+                self._entries.prune(lambda digest: digest in self._blobs)
         except MlopsError as error:
             log.info("the cache was not made smaller: %s", error)
         why_not = run("", value=f"{_KERNEL}.begin()")
@@ -116,9 +125,10 @@ class CachePlanner:
             return Skip(execution_count=int(decision["count"]) or None)
         try:
             outputs = json.loads(bytes(self._blobs.get(decision["outputs"])))
-        except MlopsError as error:  # its variables are there: only what was shown is lost
-            log.warning("Outputs could not be read: %s", error)
-            outputs = []
+        except MlopsError as error:  # the kernel has just read them
+            raise PlanBrokenError(
+                _("Outputs in the cell cache can't be read any more: {error}").format(error=error)
+            ) from error
         return Skip([from_dict(each) for each in outputs], execution_count=int(decision["count"]) or None)
 
     def _start_over(self, why: str, run: RunSilently) -> None:

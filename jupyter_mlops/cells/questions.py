@@ -7,20 +7,20 @@ files of their own all the time.
 
 from __future__ import annotations
 
-import functools
+import copy
 import genericpath
 import os
 import pathlib
 import posixpath
-import sys
 from collections.abc import Callable
+from sys import _getframe as _frame
+from types import CodeType, FrameType
 from typing import Any
 
+from .hearing import here
 from .modules import is_local_file
 
 _FUNCTIONS = ("stat", "lstat", "access")
-#: Where Python says what these functions can do.
-_ABLE = (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids)
 #: Between the question and the function that answers it.
 _BETWEEN = frozenset(
     {os.__file__, genericpath.__file__, posixpath.__file__, __file__}
@@ -35,6 +35,68 @@ _QUESTIONS = frozenset(
         "getsize getmtime getctime getatime"
     ).split()
 )
+#: Among these, what asks for more than whether there is something, and its size.
+_LOOKS = frozenset({"stat", "lstat", "access", "getmtime", "getctime", "getatime", "info", "modified", "created"})
+#: A package through which people ask for files as they do by those modules, and what asks there.
+_FILE_SYSTEMS = f"{os.sep}fsspec{os.sep}"
+_OF_FILE_SYSTEMS = _QUESTIONS | {"info", "ls", "modified", "created", "size", "sizes", "du", "find", "glob", "walk"}
+_ASKS_FOR_ANOTHER = object()
+#: While a cell runs. Not in the listening functions: a variable that has one must not lead to the recorder.
+_listening: Questions | None = None
+
+
+class _Listening:
+    """A function of :mod:`os` that tells of each call by the user. Copied and pickled, it is the function itself."""
+
+    __slots__ = ("__wrapped__",)
+    #: Where it is looked for; a variable that has it is none that reaches the workbench.
+    __module__ = "os"
+
+    def __init__(self, real: Callable[..., Any]):
+        self.__wrapped__ = real
+
+    def __call__(self, path: Any, *args: Any, **options: Any) -> Any:
+        questions = _listening
+        if (
+            questions is not None
+            and not isinstance(path, int)
+            and (type(path) is not str or (path, id(_frame(1).f_code)) not in questions.told)
+        ):
+            questions.ask(path, _frame(1), self.__wrapped__.__name__)
+        return self.__wrapped__(path, *args, **options)
+
+    # `os.supports_fd` and its like have the function: they have this one too.
+    def __eq__(self, other: object) -> bool:
+        return self is other or other is self.__wrapped__
+
+    def __hash__(self) -> int:
+        return hash(self.__wrapped__)
+
+    def __repr__(self) -> str:
+        return repr(self.__wrapped__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__wrapped__, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if _listening is None:  # a variable is kept that has it: what comes back must be heard as well
+            return listening, (self.__wrapped__.__name__,)
+        return copy.copy, (self.__wrapped__,)
+
+
+#: Function → the one that listens in its place: made once, put there for each cell.
+_listeners: dict[Any, _Listening] = {}
+
+
+def listening(name: str) -> _Listening:
+    """Return what listens in the place of a function of :mod:`os`."""
+    real = getattr(os, name)
+    if isinstance(real, _Listening):  # another's, which nobody has put back
+        real = real.__wrapped__
+    found = _listeners.get(real)
+    if found is None:
+        found = _listeners[real] = _Listening(real)
+    return found
 
 
 class Questions:
@@ -43,53 +105,65 @@ class Questions:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
         self._real: dict[str, Any] = {}
-        #: Function → the one that listens in its place: made once, put there for each cell.
-        self._listeners: dict[Any, Any] = {}
-        self._heard: Callable[[Any], None] = lambda path: None
+        self._heard: Callable[[Any, bool], None] = lambda path, looks: None
+        #: Texts that the cell has asked about, each with the code that did, and what was found out of such code.
+        self.told: set[tuple[str, int]] = set()
+        self._verdicts: dict[int, tuple[CodeType, object]] = {}
 
-    def begin(self, heard: Callable[[Any], None]) -> None:
-        """Call ``heard`` with each path that is asked about, before the answer."""
+    def begin(self, heard: Callable[[Any, bool], None]) -> None:
+        """Call ``heard`` with each path that is asked about, before the answer; and whether for times or modes."""
+        global _listening
         self.end()
         self._heard = heard
         for name in _FUNCTIONS:
-            real = getattr(os, name)
-            listening = self._listeners.get(real)
-            if listening is None:
-                listening = self._listeners[real] = self._listening(real)
-            self._real[name] = real
-            for supports in _ABLE:
-                if real in supports:
-                    supports.add(listening)
-            setattr(os, name, listening)
+            heard = listening(name)
+            self._real[name] = heard.__wrapped__
+            setattr(os, name, heard)
+        _listening = self
 
     def end(self) -> None:
         """Put the functions back."""
+        global _listening
+        _listening = None
         while self._real:
             name, real = self._real.popitem()
-            listening = getattr(os, name)
-            if getattr(listening, "__wrapped__", None) is real:  # else the user put another one there
+            found = getattr(os, name)
+            if isinstance(found, _Listening) and found.__wrapped__ is real:  # else the user's own is there
                 setattr(os, name, real)
-            for supports in _ABLE:
-                supports.discard(listening)
+        self.forget()
+        self._verdicts.clear()
 
-    def _listening(self, real: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(real)
-        def ask(path: Any, *args: Any, **options: Any) -> Any:
-            if not isinstance(path, int) and self._is_users(sys._getframe(1)):
-                self._heard(path)
-            return real(path, *args, **options)
+    def forget(self) -> None:
+        """Hear of all paths once more: relative ones may mean others."""
+        self.told.clear()
 
-        return ask
-
-    def _is_users(self, frame: Any) -> bool:
-        while frame is not None:
+    def ask(self, path: Any, asking: FrameType, question: str) -> None:
+        """Tell of a question, where it is the user's."""
+        if here.unheard:
+            return
+        frame: FrameType | None = asking
+        verdict: object = _ASKS_FOR_ANOTHER
+        while frame is not None and verdict is _ASKS_FOR_ANOTHER:
             code = frame.f_code
-            if code.co_filename not in _BETWEEN and not code.co_filename.startswith(_PATHLIB):
-                return frame.f_globals is self._namespace or (
-                    str(frame.f_globals.get("__name__")).partition(".")[0] != "jupyter_mlops"
-                    and is_local_file(code.co_filename)
-                )
-            if code.co_name not in _QUESTIONS:
-                return False
+            known = self._verdicts.get(id(code))
+            if known is None or known[0] is not code:
+                known = self._verdicts[id(code)] = (code, self._of(frame))
+            verdict = known[1]
+            if verdict is _ASKS_FOR_ANOTHER:
+                question = code.co_name
             frame = frame.f_back
-        return False
+        if verdict is True:
+            self._heard(path, question in _LOOKS)
+            if type(path) is str:
+                self.told.add((path, id(asking.f_code)))
+
+    def _of(self, frame: FrameType) -> object:
+        code = frame.f_code
+        if _FILE_SYSTEMS in code.co_filename and code.co_name in _OF_FILE_SYSTEMS:
+            return _ASKS_FOR_ANOTHER
+        if code.co_filename not in _BETWEEN and not code.co_filename.startswith(_PATHLIB):
+            return frame.f_globals is self._namespace or (
+                str(frame.f_globals.get("__name__")).partition(".")[0] != "jupyter_mlops"
+                and is_local_file(code.co_filename)
+            )
+        return _ASKS_FOR_ANOTHER if code.co_name in _QUESTIONS else False

@@ -22,7 +22,7 @@ from ..store.tables import (
     CellSourceRow,
 )
 from ..workspace import Workspace
-from .branches import START, came_from, on_branch
+from .branches import START, came_from, left_behind, on_branch
 from .checked import filled, is_id
 from .provenance import producers_of
 from .record import Execution
@@ -32,6 +32,7 @@ from .types import (
     ExecutionDetail,
     ExecutionPage,
     ExecutionQuery,
+    ListedExecution,
     RecordedExecution,
     RecordedValue,
     SessionPage,
@@ -86,9 +87,10 @@ def executions(workspace: Workspace, query: ExecutionQuery) -> ExecutionPage:
     wanted = _after(wanted, row.started_at, row.id, query.page_token)
     with database(workspace).reading() as session:
         rows = list(session.scalars(wanted))
-    page = rows[: query.max_results]
+        page = rows[: query.max_results]
+        left = _left_behind(session, sorted({each.session for each in page}))
     return ExecutionPage(
-        items=[_summary(each) for each in page],
+        items=[ListedExecution(**_summary(each).model_dump(), left=each.id in left) for each in page],
         next_page_token=_token(page[-1].started_at, page[-1].id) if len(rows) > len(page) else "",
     )
 
@@ -140,6 +142,17 @@ def row_of(session: Session, execution: str) -> CellRecordRow:
     )
 
 
+def ended(workspace: Workspace, keys: list[str]) -> set[str]:
+    """Return those of the executions that are recorded here and have ended."""
+    row = CellRecordRow
+    found: set[str] = set()
+    with database(workspace).reading() as session:
+        for start in range(0, len(keys), _BATCH):
+            wanted = row.id.in_(keys[start : start + _BATCH])
+            found |= set(session.scalars(select(row.id).where(wanted, row.status != "running")))
+    return found
+
+
 def summaries(session: Session, keys: list[str]) -> list[RecordedExecution]:
     """Return executions by their ids, in that order; those that are not there are left out."""
     found: dict[str, RecordedExecution] = {}
@@ -154,6 +167,18 @@ def _summary(row: CellRecordRow) -> RecordedExecution:
     return RecordedExecution(
         **{name: getattr(row, name) for name in _COLUMNS}, **{name: record[name] for name in _LISTED}
     )
+
+
+def _left_behind(session: Session, sessions: list[str]) -> set[str]:
+    """Return what jumps have left behind in these sessions: a page alone doesn't tell, it may lack the jumps."""
+    row = CellRecordRow
+    target = func.coalesce(row.record["restored"].as_string(), "")
+    jumps = select(row.session).where(row.session.in_(sessions), target != "").distinct()
+    left: set[str] = set()
+    for name in session.scalars(jumps):
+        steps = select(row.id, target).where(row.session == name).order_by(row.sequence)
+        left |= left_behind((execution, to) for execution, to in session.execute(steps))
+    return left
 
 
 def _value(value: dict[str, Any]) -> RecordedValue:

@@ -11,7 +11,7 @@ from .names import HISTORY
 #: Version of a name to which nothing is bound.
 ABSENT: Final = "absent"
 #: Grows when records of before can't be compared with those of after.
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 Status = Literal["running", "succeeded", "failed", "interrupted", "died", "cached"]
 
@@ -28,6 +28,8 @@ class Value(TypedDict, total=False):
     reads: list[str]
     writes: list[str]
     opaque: bool
+    #: Reading it may change it: by operators, properties, unpacking.
+    acts: bool
 
 
 class Execution(TypedDict, total=False):
@@ -64,12 +66,19 @@ class Execution(TypedDict, total=False):
     groups: list[list[str]]
     files_read: dict[str, str]
     files_written: dict[str, str]
+    #: Files whose time of change or mode it asked for → both, as text.
+    file_times: dict[str, str]
+    #: Why its result may follow from more than is recorded here, or more may follow from it: ``reads NAME`` and
+    #: ``writes NAME`` (files that Python does not see), ``asks NAME`` (the time), ``draws NAME`` (unseeded numbers).
+    doubts: list[str]
     #: Data read through connections and datasets → version.
     data: dict[str, str]
     #: The user's own modules → digest of their source.
     modules: dict[str, str]
     #: Their files → the module.
     module_files: dict[str, str]
+    #: Files that would have been taken for these, or for modules that its imports did not find: there were none.
+    module_places: list[str]
     #: Global random generators that it used → digests of their state before and after.
     generators: dict[str, tuple[str, str]]
     #: Those that it set before it can have used them.
@@ -78,6 +87,8 @@ class Execution(TypedDict, total=False):
     options: dict[str, str]
     options_after: dict[str, str]
     environment: str
+    #: What it asked the process: ``$NAME`` (an environment variable), ``$`` (all of them), ``sys.argv`` → digest.
+    process: dict[str, str]
     #: MLflow runs that were active in it, and those that were still open when it ended.
     runs: list[str]
     runs_open: list[str]
@@ -87,7 +98,8 @@ class Execution(TypedDict, total=False):
     background: int
     #: Why its names can't be told from its code.
     opaque: list[str]
-    #: Calls of libraries' functions whose result is thrown away: they may set state that no variable shows.
+    #: Calls of libraries' functions whose result is thrown away, or whose names say that they set something: they may
+    #: set state that no variable shows.
     calls: list[str]
     #: Names it read through which it reaches the workbench or MLflow: it may log, read inputs, publish.
     workbench: list[str]
@@ -95,8 +107,16 @@ class Execution(TypedDict, total=False):
     group_digests: dict[str, str]
     #: Shell commands and magics that change the process.
     effects: list[str]
+    #: Variables of which libraries may have got the objects, and those that functions among them read; and which of
+    #: those that were given before it may have changed.
+    given: list[str]
+    given_names: list[str]
+    given_changed: list[str]
     #: Digests of what it displayed, in order.
     outputs: list[str]
+    #: Version of what libraries and modules had in them that was set before it (:mod:`.hidden`); missing where it runs
+    #: no code that could use that.
+    hidden: str
     #: Hash of all that its result follows from; empty where that can't be told.
     key: str
     pipeline_run_id: str
@@ -127,7 +147,12 @@ def key_of(record: Execution) -> str:
         "generators": sorted((k, v[0]) for k, v in record["generators"].items() if k not in record["seeded"]),
         "options": sorted(record["options"].items()),
         "environment": record["environment"],
+        "process": sorted(record.get("process", {}).items()),
     }
+    if record.get("file_times"):
+        parts["file times"] = sorted(record["file_times"].items())
+    if record.get("hidden"):
+        parts["hidden"] = record["hidden"]
     text = json.dumps(parts, separators=(",", ":"), ensure_ascii=True)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -143,8 +168,12 @@ def why_no_key(record: Execution) -> str:
             return what
     if record["background"]:
         return "background"
+    if record.get("doubts"):
+        return "doubts"
     if reads_history(record):
         return "history"
+    if "changed" in record.get("modules", {}).values():
+        return "files"
     if any(digest in ("changed", "unreadable", "large") for digest in record["files_read"].values()):
         return "files"
     if any(each[0] == "unknown" and name not in record["seeded"] for name, each in record["generators"].items()):

@@ -9,9 +9,11 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import signal
 import threading
 import time
-import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -37,15 +39,27 @@ def active() -> Recorder | None:
     return _active
 
 
+#: Random ids that nobody has yet. To ask for randomness gives other threads the interpreter: it is asked for in bulk.
+_ids: list[str] = []
+os.register_at_fork(after_in_child=_ids.clear)
+
+
+def _new_id() -> str:
+    if not _ids:
+        drawn = os.urandom(16 * 64).hex()
+        _ids.extend(drawn[at : at + 32] for at in range(0, len(drawn), 32))
+    return _ids.pop()
+
+
 class Recorder:
     """Records the executions of one kernel."""
 
     def __init__(self, shell: InteractiveShell, workspace: Workspace, *, unlimited: bool = False):
         self.shell = shell
         self.workspace = workspace
-        self.session = uuid.uuid4().hex
+        self.session = _new_id()
         self.journal = Journal(journal_path(workspace, self.session))
-        self.observer = Observer(shell.user_ns, shell.user_ns_hidden, unlimited=unlimited)
+        self.observer = Observer(shell.user_ns, shell.user_ns_hidden, unlimited=unlimited, root=str(workspace.root))
         #: The record of the last execution that ended.
         self.last: Execution | None = None
         self._running: Running | None = None
@@ -117,7 +131,7 @@ class Recorder:
         here = context.current(self.workspace)
         taken: Execution = {
             **record,
-            "id": uuid.uuid4().hex,
+            "id": _new_id(),
             "taken_from": record["id"],
             "session": self.session,
             "sequence": self._sequence,
@@ -145,7 +159,7 @@ class Recorder:
         record: Execution = {
             "kind": "execution",
             "format": FORMAT,
-            "id": uuid.uuid4().hex,
+            "id": _new_id(),
             "session": self.session,
             "sequence": self._sequence,
             "notebook": here.notebook,
@@ -169,7 +183,8 @@ class Recorder:
                 self._running.disturbed = True
             return
         self._thread = threading.get_ident()
-        self._running = self._try("before", lambda: self._begin(info))
+        self._running = self.last = None
+        self._try("before", lambda: self._begin(info))
 
     def _begin_within(self) -> None:
         """Record the notebook's cell that switches recording on, if it is the kernel's first and has bound nothing yet.
@@ -182,13 +197,13 @@ class Recorder:
         if cell_id and len(texts) == 2 and "load_ext" in texts[1] and not self.observer.variables.visible():
             self._before(SimpleNamespace(raw_cell=texts[1], cell_id=cell_id))
 
-    def _begin(self, info: ExecutionInfo | SimpleNamespace) -> Running:
+    def _begin(self, info: ExecutionInfo | SimpleNamespace) -> None:
         self._sequence += 1
         here = context.current(self.workspace)
         record: Execution = {
             "kind": "execution",
             "format": FORMAT,
-            "id": uuid.uuid4().hex,
+            "id": _new_id(),
             "session": self.session,
             "sequence": self._sequence,
             "notebook": here.notebook,
@@ -205,14 +220,16 @@ class Recorder:
             "step": here.step,
             "attempt": here.attempt,
         }
-        running = Running(record, self.observer, self.workspace)
-        self._try("start", lambda: self.journal.append({**record, "kind": "start"}))
+        running = self._running = Running(record, self.observer, self.workspace)
         try:
+            self._try("start", lambda: self.journal.append({**record, "kind": "start"}))
             running.begin()
-        except Exception as error:  # what the cell does is then unknown, but that it ran is not
-            running.give_up(_why(error))
+        except BaseException as error:  # what the cell does is then unknown, but that it ran is not
+            with _uninterrupted():
+                running.give_up(_why(error))
             _logger.debug("The cell could not be looked at.", exc_info=True)
-        return running
+            if not isinstance(error, Exception):
+                raise
 
     def _after(self, result: ExecutionResult) -> None:
         if self._depth == 0:  # the recorder was switched on by the cell that ends now
@@ -223,6 +240,8 @@ class Recorder:
         running, self._running = self._running, None
         if running is not None:
             self._try("after", lambda: self._finish(running, result))
+        else:  # nobody knows what a cell did that could not be recorded
+            self.observer.lose(_new_id())
 
     def _finish(self, running: Running, result: ExecutionResult) -> None:
         error = result.error_before_exec or result.error_in_exec
@@ -234,13 +253,15 @@ class Recorder:
                 running.give_up("")
             else:
                 running.end(error)
-        except Exception as problem:
-            running.give_up(_why(problem))
+        except BaseException as problem:  # an interrupt too: half of what the cell did is not known
+            with _uninterrupted():
+                running.give_up(_why(problem))
             raise
         finally:
-            running.set_end(error)
-            self.last = running.record
-            self._write(running)
+            with _uninterrupted():
+                running.set_end(error)
+                self.last = running.record
+                self._write(running)
 
     def _write(self, running: Running) -> None:
         try:
@@ -281,6 +302,16 @@ class Recorder:
                 _logger.warning("Recording of cells is switched off in this kernel after %d failures.", _FAILURES)
                 self.stop()
             return None
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let an interrupt wait: what is done within takes no time, and must not be done by half."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _why(error: BaseException) -> str:

@@ -29,6 +29,8 @@ from .record import Execution
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from ..renames import Renames
+
 #: Statuses that a later record of the same execution replaces.
 _OPEN = ("running", "died")
 #: Values in one IN list.
@@ -87,10 +89,12 @@ class Rows:
         self._began = found or self._began
         return found is not None
 
-    def write(self, session: Session, row: CellSessionRow) -> None:
-        """Write all of it, and say to those who watch what has changed."""
+    def write(self, session: Session, row: CellSessionRow, renames: Renames) -> None:
+        """Write all of it, under the present names of notebooks, and say to those who watch what has changed."""
         for key, value in self._began.items():
             setattr(row, key, value)
+        if self._began:
+            row.notebook = renames.since(row.notebook, row.started_at)
         row.ended_at, row.dead = self._ended_at, False  # to be found out anew
         session.flush()
         self._leave_out_those_of_others(session)
@@ -99,7 +103,8 @@ class Rows:
             return
         texts = {source_hash(each["source"]): each["source"] for each in records}
         _insert(session, CellSourceRow, [{"hash": key, "text": texts[key]} for key in sorted(texts)])
-        _upsert(session, [_record_row(each) for each in records])
+        present = {each["id"]: renames.since(each["notebook"], each["started_at"]) for each in records}
+        _upsert(session, [{**_record_row(each), "notebook": present[each["id"]]} for each in records])
         ended = [each for each in records if each["status"] != "running"]
         _insert(session, CellNameRow, itertools.chain.from_iterable(map(_name_rows, ended)))
         _insert(
@@ -122,7 +127,7 @@ class Rows:
         )
         _without_an_end(session, self._session)
         record_in(session, [], [made_in(each["id"], "run", run) for each in ended for run in each["runs"]])
-        told = Counter(each["notebook"] for each in records)
+        told = Counter(present.values())
         for notebook, count in sorted(told.items()):
             data = {"session": self._session, "executions": count}
             outbox.announce(session, Change("cell_execution", notebook, "updated", data))

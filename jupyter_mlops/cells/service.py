@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..engine.cell_source import source_hash, title
 from ..errors import MlopsError
 from ..workspace import Workspace
+from .hearing import unheard
 from .record import Execution
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ __all__ = [
     "note_run",
     "source_hash",
     "title",
+    "unheard",
 ]
 
 _logger = logging.getLogger(__name__)
@@ -74,7 +76,7 @@ def note_data(name: str, version: str) -> None:
 
 def file_digest(path: Path) -> str:
     """Return a file's digest as records have it; ``missing`` or ``unreadable`` where there is none."""
-    from .files import FileDigests
+    from .file_digests import FileDigests
 
     return FileDigests().of(str(path))
 
@@ -143,6 +145,13 @@ class CellService:
 
         self.try_to_refresh()
         return reading.record(self._workspace, execution)
+
+    def ended(self, executions: list[str]) -> set[str]:
+        """Return those of the executions (ids) that this workspace has recorded and that have ended."""
+        from . import reading
+
+        self.try_to_refresh()
+        return reading.ended(self._workspace, executions)
 
     def sessions(self, query: SessionQuery | None = None) -> SessionPage:
         """Return one page of sessions, newest first. Raises :class:`InvalidInputError` for a token that is none."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -37,7 +36,7 @@ def session_record(session: str, workspace: Workspace) -> dict[str, Any]:
         "session": session,
         "at": time.time(),
         "notebook": here.notebook,
-        "kernel": _kernel(),
+        "kernel": context.kernel_id(),
         "pipeline_run_id": here.pipeline_run_id,
         "step": here.step,
         "attempt": here.attempt,
@@ -47,12 +46,3 @@ def session_record(session: str, workspace: Workspace) -> dict[str, Any]:
         "python": platform.python_version(),
         "environment": record_environment(workspace),
     }
-
-
-def _kernel() -> str:
-    """Return the id by which Jupyter Server knows this kernel; empty: none has started it."""
-    application = sys.modules.get("ipykernel.kernelapp")  # no kernel is without it
-    if application is None or not application.IPKernelApp.initialized():
-        return ""
-    name = Path(application.IPKernelApp.instance().connection_file).stem
-    return name.removeprefix("kernel-") if name.startswith("kernel-") else ""

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from typing import Any
 
 from . import numpy_random
 from .digests import UndigestibleError, digest_of
+from .process_questions import ProcessQuestions
 
 _NOTHING: dict[str, Any] = {}
 
 
-#: Environment variables that libraries and tools set for themselves.
+#: Environment variables that libraries and tools set for themselves. They count where a cell sets them.
 _OF_LIBRARIES = (
     "KMP_",
     "OMP_",
@@ -164,22 +165,34 @@ TRACKED = ("matplotlib.rcParams", "matplotlib.pyplot.rcParams", "pandas.options"
 
 
 class Surroundings:
-    """Digests of the state beside the variables, taken before and after each execution."""
+    """Digests of the state beside the variables, taken before and after each execution.
 
-    def __init__(self) -> None:
-        # The process's own state counts from what the session began with: it differs between machines.
-        variables, path, folder = dict(os.environ), list(sys.path), os.getcwd()
+    ``root`` is the workspace's folder: the working directory counts from there, since relative paths lead to other
+    files in another one.
+    """
+
+    def __init__(self, namespace: dict[str, Any] | None = None, root: str = "") -> None:
+        # The process's own state counts from what the session began with, as it differs between machines; what else of
+        # it a cell asks for, the cell's record holds.
+        self.questions = ProcessQuestions(namespace if namespace is not None else {})
+        variables, path, stored = dict(os.environ), list(sys.path), self.questions.stored
         # What lies below os.environ: a hundred variables are compared without being decoded.
         raw = dict(_encoded(os.environ))
         self._options = {
             **OPTIONS,
             "pandas": Options("pandas._config.config", _PandasOptions()),
             "environment": Options(
-                "os", lambda os: [] if raw == _encoded(os.environ) else _differences(variables, os.environ)
+                "os",
+                lambda os: (
+                    [] if raw == _encoded(os.environ) and not stored else _differences(variables, os.environ, stored)
+                ),
             ),
             "path": Options("sys", lambda sys: [] if sys.path == path else _moved(path, sys.path)),
-            "folder": Options("os", lambda os: [] if (now := os.getcwd()) == folder else [now]),
+            "folder": Options("os", self._folder),
         }
+        self._root = root
+        #: The working directory, as it was last asked for.
+        self._here: list[str] = []
         self._known: dict[str, tuple[Any, str]] = {}
 
     def generators(self) -> dict[str, str]:
@@ -199,14 +212,26 @@ class Surroundings:
         part = GENERATORS[name]
         return self._digest(f"{name} began", part.initial, sys.modules[part.module])
 
-    def options(self) -> dict[str, str]:
-        """Return the digest of each library's options, and of the process's own state, that are not the defaults."""
+    def options(self, *, moved: bool = True) -> dict[str, str]:
+        """Return the digest of each library's options, and of the process's own state, that are not the defaults.
+
+        ``moved``: the working directory may be another one than when it was last asked for. To ask for it gives other
+        threads the interpreter, which costs a small cell more than all the rest here.
+        """
         found = {}
+        if moved:
+            self._here = []
         for name, part in self._options.items():
             loaded = sys.modules.get(part.module)
             if loaded is not None and (digest := self._digest(f"options of {name}", part.read, loaded)):
                 found[name] = digest
         return found
+
+    def _folder(self, os: Any) -> list[str]:
+        if not self._here:
+            now = os.getcwd()
+            self._here = ["" if now == self._root else _below(self._root, now)]
+        return [each for each in self._here if each]
 
     def _digest(self, name: str, read: Callable[[Any], Any], module: Any) -> str:
         try:
@@ -229,11 +254,30 @@ def _encoded(environment: Any) -> Any:
     return getattr(environment, "_data", environment)
 
 
-def _differences(before: dict[str, str], now: Any) -> list[tuple[str, str]]:
+def _differences(before: dict[str, str], now: Any, stored: Set[str]) -> list[tuple[str, str | None]]:
     changed = set(now.items()) ^ set(before.items())
-    names = sorted({name for name, _value in changed if not name.startswith(_OF_LIBRARIES)})
-    return [(name, now.get(name, "")) for name in names]
+    names = {name for name, _value in changed if not name.startswith(_OF_LIBRARIES)} | stored
+    return [(name, now.get(name)) for name in sorted(names)]
 
 
 def _moved(before: list[str], now: list[str]) -> list[str]:
-    return [each for each in now if each not in before] or list(now)
+    """Return what was added to ``sys.path``, with a mark where what was there stands; all of it where that changed."""
+    known = set(before)
+    if [each for each in now if each in known] != before:
+        return list(now)
+    found: list[str] = []
+    for each in now:
+        if each not in known:
+            found.append(each)
+        elif found[-1:] != ["…"]:
+            found.append("…")
+    return found
+
+
+def _below(root: str, folder: str) -> str:
+    return os.path.relpath(folder, root) if root and f"{folder}/".startswith(f"{root}/") else folder
+
+
+def is_tracked(name: str) -> bool:
+    """Whether a dotted name holds nothing but what is in :data:`OPTIONS`, or belongs to what does."""
+    return any(name == each or name.startswith(f"{each}.") for each in TRACKED)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..i18n import gettext as _
 
 if TYPE_CHECKING:
-    from .types import ExecutionDetail, Linked, RecordedExecution
+    from .types import ExecutionDetail, Linked, ListedExecution, RecordedExecution
 
 #: Names and files shown in a row; the rest is counted.
 _SHOWN = 4
@@ -18,20 +18,20 @@ _TITLE = 40
 Row = tuple[str, ...]
 
 
-def execution_rows(executions: Iterable[RecordedExecution], left: Set[str] = frozenset()) -> list[Row]:
-    """Return a header and one row for each execution; ``left`` are those that a jump has left behind."""
+def execution_rows(executions: Iterable[ListedExecution]) -> list[Row]:
+    """Return a header and one row for each execution; those that a jump has left behind say so."""
     header = (_("In"), _("cell"), _("when"), _("took"), _("status"), _("wrote"), _("read"), _("files"))
-    return [header, *(_row(each, each.id in left) for each in executions)]
+    return [header, *(_row(each) for each in executions)]
 
 
-def _row(each: RecordedExecution, left: bool) -> Row:
+def _row(each: ListedExecution) -> Row:
     wrote = [*each.written, *(f"~{name}" for name in each.changed if name not in each.written)]
     wrote += [f"-{name}" for name in each.deleted]
     files = [*(f"←{path}" for path in each.files_read), *(f"→{path}" for path in each.files_written)]
     title = each.title if len(each.title) <= _TITLE else each.title[: _TITLE - 1] + "…"
     count = f"[{each.count or ' '}]"
     return (
-        _("{count} left").format(count=count) if left else count,
+        _("{count} left").format(count=count) if each.left else count,
         title,
         when(each.started_at),
         took(each.seconds),

@@ -79,7 +79,13 @@ class RecordedExecution(Model):
     attempt: int
 
 
-class ExecutionPage(Page[RecordedExecution]):
+class ListedExecution(RecordedExecution):
+    """One run of one cell among those of its session."""
+
+    left: bool = Field(description="A jump to an earlier state of the variables has left it behind.")
+
+
+class ExecutionPage(Page[ListedExecution]):
     """One page of executions."""
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from .code import CellCode, analyse
+from .hidden import set_by, stays
+from .hints import discarded_calls, stores
+from .imports import imports_of
 from .names import Names
 from .record import Value
 
@@ -24,14 +27,16 @@ _QUIET_CALLS = frozenset(
     {"len", "print", "range", "list", "dict", "set", "tuple", "str", "int", "float", "bool", "sum", "min", "max", "abs"}
     | {"round", "sorted", "reversed", "enumerate", "zip", "isinstance", "type", "repr", "id", "frozenset", "any", "all"}
 )
+#: A line, or what it assigns, is the shell's or a magic's.
+_SHELLS = r"^(?:[^=#'\"\n]*=)?\s*(?:!|%(?!goto\b|undo\b|redo\b))"
 _WRITES = re.compile(
     r"open|writ|save|dump|\bto_|copy|move|renam|replace\(|remove|unlink|mkdir|makedirs|rmtree|touch|close|flush|commit"
-    r"|system|subprocess|Popen|export|download|extract|urlretrieve|execute|symlink|\blog_|^\s*(!|%(?!goto\b|undo\b|redo\b))",
+    r"|system|subprocess|Popen|export|download|extract|urlretrieve|execute|symlink|\blog_|" + _SHELLS,
     re.MULTILINE,
 )
 _OPTIONS = re.compile(
     r"option|rcParams|environ|chdir|sys\.path|set_|setcontext|getcontext|filterwarnings|simplefilter|\.use\(|config"
-    r"|seterr|use_deterministic|^\s*(!|%(?!goto\b|undo\b|redo\b))",
+    r"|seterr|use_deterministic|" + _SHELLS,
     re.MULTILINE,
 )
 
@@ -50,6 +55,8 @@ class Guess:
     stars: bool = False
     writes_files: bool = False
     sets_options: bool = False
+    #: It may set state in libraries and modules.
+    sets_hidden: bool = False
     #: It may draw from, or set, random generators.
     draws: bool = False
     #: Names of its functions and classes → what they use of the namespace when they are called.
@@ -107,7 +114,48 @@ def guess(
     found.writes_files = found.opaque or _matches(_WRITES, texts)
     found.sets_options = found.opaque or _matches(_OPTIONS, texts)
     found.draws = found.opaque or _calls_something(source)
+    found.sets_hidden = found.opaque or any(_sets_hidden(text, values, sources) for text in texts)
     return found
+
+
+def _sets_hidden(source: str, values: Mapping[str, Value], sources: Mapping[str, str]) -> bool:
+    code = code_of(source)
+    if code is None:
+        return False
+    if set_by({"effects": list(code.effects), "source": source}):
+        return True
+    for call, stored in _settings(source):
+        first, dot, rest = call.removesuffix("()").partition(".")
+        kind = values.get(first, {}).get("type", "")
+        name = _imported_as(source, first) or _imported_as(sources.get(first, ""), first)
+        if not name and first in _BUILTINS and first not in values and first not in sources:
+            name = f"builtins.{first}"
+        if kind.startswith("logging.") or (kind in ("module", "type") and not name):
+            return True
+        if name and (stored or stays(f"{name}{dot}{rest}")):
+            return True
+    return False
+
+
+@lru_cache(maxsize=4096)
+def _settings(source: str) -> tuple[tuple[str, bool], ...]:
+    """Return the dotted names of calls that may set something, and of what attributes are set of."""
+    code = code_of(source)
+    if code is None:
+        return ()
+    return (*((each, False) for each in discarded_calls(code.tree)), *((each, True) for each in stores(code.tree)))
+
+
+@lru_cache(maxsize=4096)
+def _imported_as(source: str, name: str) -> str:
+    """Return what a cell imports under a name, by its full name; empty: nothing."""
+    code = code_of(source)
+    for each in imports_of(code.tree) if code is not None and name in source else ():
+        if name in each.bound:
+            if each.names:
+                return f"{each.module}.{each.names[each.bound.index(name)]}"
+            return each.module if each.module.partition(".")[0] != name else name
+    return ""
 
 
 def _matches(pattern: re.Pattern[str], texts: Iterable[str]) -> bool:

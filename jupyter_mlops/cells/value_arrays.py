@@ -8,10 +8,12 @@ from __future__ import annotations
 import array
 import mmap
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..i18n import gettext as _
 from .blobs import PrivateMapping
+from .memory_places import bounds_of_array
 from .value_errors import CannotKeep
 from .value_memory import ReadMemory
 from .value_names import Reduced
@@ -42,7 +44,7 @@ def _reduce(value: Any, writing: Writing, shared: bool) -> Reduced:
     if value.dtype.hasobject and value.dtype.kind in "OV":
         memory: Any = _objects(value, writing)
         start = memory.start
-        low, high = _bounds(value)
+        low, high = bounds_of_array(value)
         if not start <= low <= high <= start + 8 * memory.size:
             raise CannotKeep(value, _("it reaches beyond the memory that it belongs to"))
         offset = low - start
@@ -53,13 +55,16 @@ def _reduce(value: Any, writing: Writing, shared: bool) -> Reduced:
     elif value.size == 0 or value.dtype.itemsize == 0:
         return make_empty, (kind, value.shape, value.dtype), state, None, None, fill_array
     else:
-        low, high = _bounds(value)
+        low, high = bounds_of_array(value)
         root, owner = _root(value)
         if isinstance(owner, (bytearray, array.array)):
             memory = _Owned(owner)
-            offset = low - _bounds(numpy.frombuffer(owner, numpy.uint8))[0]
+            offset = low - bounds_of_array(numpy.frombuffer(owner, numpy.uint8))[0]
         else:
-            region = _bounds(root)
+            region = bounds_of_array(root)
+            if owner is not None:
+                _check_owner(value, owner)
+                writing.memories.foreign = True
             memory = writing.memories.at(*region, root) if shared else writing.memories.apart(*region, root)
             offset = memory.view(low, high, value.nbytes, lambda: numpy.ascontiguousarray(value).reshape(-1).view("u1"))
     # NumPy's pointer is to the first element, which is not the lowest where a stride is negative.
@@ -86,19 +91,6 @@ def _is_masked(kind: type) -> bool:
     )
 
 
-def _bounds(value: Any) -> tuple[int, int]:
-    """The addresses between which an array's elements lie."""
-    low = high = value.__array_interface__["data"][0]
-    for size, stride in zip(value.shape, value.strides, strict=True):
-        if size == 0:
-            return low, low
-        if stride < 0:
-            low += (size - 1) * stride
-        else:
-            high += (size - 1) * stride
-    return low, high + value.dtype.itemsize
-
-
 def _root(value: Any) -> tuple[Any, Any]:
     """The array at the end of the chain of views, and what owns its memory, if that is not the array."""
     numpy = sys.modules["numpy"]
@@ -119,6 +111,12 @@ def _root(value: Any) -> tuple[Any, Any]:
     return root, base
 
 
+def _check_owner(value: Any, owner: Any) -> None:
+    """Raise :class:`CannotKeep` where the memory is that of an object which is written with a content of its own."""
+    if f"{type(owner).__module__}.{type(owner).__name__}" == "_io._BytesIOBuffer":
+        raise CannotKeep(value, _("it looks at the memory of a file in memory"))
+
+
 class _Owned:
     """Memory of an object that is kept as such: a bytearray."""
 
@@ -134,7 +132,7 @@ class _Objects:
 
     def __init__(self, root: Any):
         self.root = root
-        self.start = _bounds(root)[0]
+        self.start = bounds_of_array(root)[0]
         self.size = root.size
 
     def __reduce__(self) -> Reduced:
@@ -191,6 +189,15 @@ def flat_of(memory: ReadMemory) -> Any:
     if memory.flat is None:
         memory.flat = _numpy().frombuffer(memory.content, dtype="u1")
     return memory.flat
+
+
+def piece_of(read: Callable[[int], ReadMemory], piece: int | Sequence[int]) -> Any:
+    """Read: a buffer that pickle wrote out of band; a part of memory that arrays look at shares it with them."""
+    if isinstance(piece, int):
+        return read(piece).content
+    index, offset, size = piece
+    memory = read(index)
+    return flat_of(memory)[offset - memory.offset :][:size].data
 
 
 def make_array(

@@ -23,6 +23,9 @@ from .value_memory import ReadMemory
 #: group's small memory, or the digest of a blob), whether it is read-only.
 Entry: TypeAlias = tuple[int, int, int | str, bool]
 
+#: The memory of a buffer: its number; where it is a part of it, with the offset in that and the number of bytes.
+Piece: TypeAlias = int | tuple[int, int, int]
+
 ALIGNMENT = 64
 _MAGIC = b"mlops-values-1\n\0"
 _LENGTHS = struct.Struct("<QQQ")  # of the header, of the small memory, of the pickle
@@ -34,7 +37,7 @@ def beginning(of_head: int, of_small: int, of_stream: int) -> bytes:
 
 
 def make_head(
-    types: dict[str, str], modules: Collection[str], memory: Collection[Entry], buffers: Collection[int]
+    types: dict[str, str], modules: Collection[str], memory: Collection[Entry], buffers: Collection[Piece]
 ) -> bytes:
     """Return the header: what it takes to read the group, padded so that what follows is aligned."""
     tops = sorted({module.partition(".")[0] for module in modules} - sys.stdlib_module_names)

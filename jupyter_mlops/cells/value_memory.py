@@ -8,12 +8,13 @@ is not part of the pickle: it goes into blobs of its own, which are mapped when 
 from __future__ import annotations
 
 import ctypes
-from bisect import bisect_right
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..i18n import gettext as _
 from .blobs import PrivateMapping
+from .memory_places import place_of_buffer
 from .value_errors import CannotKeep
 from .value_names import Reduced
 from .value_reading import current
@@ -90,6 +91,8 @@ class OutOfBand:
 
     def __init__(self, content: memoryview):
         self.view = content
+        self.start = address_of(content)
+        self.end = self.start + content.nbytes
 
     def content(self) -> tuple[memoryview, int]:
         """Return the buffer, and that it is to be read from its beginning."""
@@ -104,9 +107,15 @@ class Memories:
         self._starts: list[int] = []
         self._by_start: list[Memory] = []
         self._out_of_band: dict[tuple[int, int], int] = {}
+        self._buffers: list[OutOfBand] = []
         self.all: list[Memory | Content | OutOfBand] = []
-        #: For each buffer that pickle asks for when reading, the number of its memory.
-        self.order: list[int] = []
+        #: For each buffer that pickle asks for when reading, the number of its memory; of a part of it, with the offset
+        #: and the number of bytes.
+        self.order: list[int | tuple[int, int, int]] = []
+        #: Some of it may belong to an object that is written in another way.
+        self.foreign = False
+        self._copied: list[tuple[int, int, Any]] = []
+        self._hidden: list[Any] = []
 
     def at(self, start: int, end: int, held: Any) -> Memory:
         """Return the memory that has a region. Raises :class:`Overlap`."""
@@ -123,6 +132,9 @@ class Memories:
                 break
             if start < each.end:
                 raise Overlap(min(start, each.start), max(end, each.end))
+        for other in self._buffers:
+            if start < other.end and other.start < end:
+                raise Overlap(min(start, other.start), max(end, other.end))
         made = self.apart(start, end, held)
         self._starts.insert(at + 1, start)
         self._by_start.insert(at + 1, made)
@@ -143,11 +155,75 @@ class Memories:
 
     def out_of_band(self, content: memoryview) -> None:
         """Take a buffer that pickle writes out of band."""
-        place = (address_of(content), content.nbytes)
-        if place not in self._out_of_band or not content.nbytes:
-            self._out_of_band[place] = len(self.all)
-            self.all.append(OutOfBand(content))
-        self.order.append(self._out_of_band[place])
+        start, size = address_of(content), content.nbytes
+        if size and self._has(start, start + size):
+            memory = self.at(start, start + size, content)
+            self.order.append((memory.index, memory.view(start, start + size, size, None), size))
+            return
+        if (start, size) not in self._out_of_band or not size:
+            self._out_of_band[start, size] = len(self.all)
+            made = OutOfBand(content)
+            self.all.append(made)
+            if size:
+                self._buffers.append(made)
+        self.order.append(self._out_of_band[start, size])
+
+    def _has(self, start: int, end: int) -> bool:
+        """Whether an array or tensor is known to lie in a part of a region."""
+        at = bisect_right(self._starts, start) - 1
+        near = self._by_start[max(at, 0) : at + 2]
+        return any(each.start < end and start < each.end for each in near) or any(
+            low < end and start < high for low, high in self._known
+        )
+
+    def copied(self, start: int, end: int, value: Any) -> None:
+        """Note that what lies in a region is written as a copy of its own."""
+        self._copied.append((start, end, value))
+
+    def hidden(self, value: Any) -> None:
+        """Note an object that is written with a copy of memory, of which it can't be told where it lies."""
+        self._hidden.append(value)
+
+    def apart_from_its_owner(self, owners: Callable[[], Iterable[Any]]) -> Any:
+        """Return an object that was written apart from what it shares memory with; None: there is none.
+
+        ``owners`` gives the ``bytearray`` and ``array`` objects of the group.
+        """
+        shared = [each for each in self.all if isinstance(each, Memory)]
+        if self._hidden and (shared or self.foreign):
+            return self._hidden[0]
+        if not (self.foreign or self._copied or self._buffers):
+            return None
+        plain = [(place_of_buffer(each), each) for each in owners()]
+        owned = [(start, start + size, each) for (start, size), each in plain if size]
+        buffers = [(each.start, each.end, each.view.obj) for each in self._buffers]
+        private = [(each.start, each.end, each.held[0]) for each in shared if each not in self._by_start]
+        arrays = [(each.start, each.end, each.held[0]) for each in self._by_start]
+        for regions, others in (
+            (owned, [*arrays, *private, *self._copied, *buffers]),
+            (arrays, self._copied),
+            (private, [*self._copied, *buffers]),
+        ):
+            if (found := _first_in(regions, others)) is not None:
+                return found
+        return None
+
+
+def _first_in(regions: list[tuple[int, int, Any]], others: list[tuple[int, int, Any]]) -> Any:
+    """Return the first object of ``others`` that lies in one of the regions, at least in part; None: none does."""
+    starts: list[int] = []
+    ends: list[int] = []
+    for start, end in sorted((start, end) for start, end, _value in regions):
+        if ends and start < ends[-1]:
+            ends[-1] = max(end, ends[-1])
+        else:
+            starts.append(start)
+            ends.append(end)
+    for start, end, value in others:
+        at = bisect_left(starts, end) - 1  # the last one that begins before it ends
+        if at >= 0 and ends[at] > start:
+            return value
+    return None
 
 
 class ReadMemory:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import copyreg
+import enum
 import sys
 import types
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
 from ..i18n import gettext as _
+from .modules import is_local
+from .objects import ATOMIC, reached_from
 from .value_errors import CannotKeep
-from .value_refusals import TRUSTED
+from .value_refusals import TRUSTED, is_immutable
 
 Reduced = Any  # what pickle's reducer_override may return: a tuple, a name, or NotImplemented
 
+#: Of so many objects of a module it is looked whether the notebook has them.
+_MOST_OWNED = 50_000
+_NOT_OWNED = (
+    *(tuple, frozenset, type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.MethodType),
+    *(enum.Enum, property, classmethod, staticmethod, weakref.ref),
+)
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, type, types.FunctionType, types.BuiltinFunctionType)
 _BY_C = (type(None), type(NotImplemented), type(...))
 #: Generators that a whole process shares: their state is the process's, a value only refers to them.
@@ -107,6 +118,8 @@ _names_of = lru_cache(maxsize=1024)(_names_now)
 
 def is_found_by_name(value: Any, where: tuple[str, str]) -> bool:
     """Whether a module's global is a mere marker, or something that the whole process shares by intention."""
+    if is_local(sys.modules.get(where[0])) and (getattr(value, "__dict__", None) or copyreg._slotnames(type(value))):  # type: ignore[attr-defined]
+        return False  # the notebook may have set its attributes
     return where in _GLOBAL_GENERATORS or _is_constant(value)
 
 
@@ -129,24 +142,70 @@ def _is_constant(value: Any) -> bool:
     return all(isinstance(part, (*_CONSTANTS, tuple, frozenset)) for part in parts)
 
 
-def shared_with_module(name: str, value: Any) -> str | None:
-    """Return the module that has a list, dict or set of the notebook as its own global of the same name."""
-    if type(value) not in (list, dict, set, bytearray):
+def shared_with_module(value: Any) -> str | None:
+    """Return the module that has a list, dict or set of the notebook as its own global, under whatever name."""
+    if type(value) not in _CONTAINERS:
         return None
-    for module_name in _modules_with(name, len(sys.modules)):
-        module = sys.modules.get(module_name)
-        if module is not None and module.__dict__.get(name) is value:
-            return module_name
-    return None
+    _containers.look()
+    module_name, name = _containers.known.get(id(value), ("", ""))
+    module = sys.modules.get(module_name)
+    return module_name if module is not None and vars(module).get(name) is value else None
 
 
-@lru_cache(maxsize=4096)
-def _modules_with(name: str, _modules: int) -> tuple[str, ...]:
-    """The modules that have a global of a name. There are thousands of them: asked again when more were imported."""
-    return tuple(
-        module_name
-        for module_name, module in list(sys.modules.items())
-        if isinstance(module, types.ModuleType)
-        and name in module.__dict__
-        and module.__dict__.get("__name__") != "__main__"
-    )
+class _Containers:
+    """The containers that modules have as globals. Modules have thousands: each is looked at when it is new."""
+
+    def __init__(self) -> None:
+        #: Identity → module and name. It may be out of date.
+        self.known: dict[int, tuple[str, str]] = {}
+        self._looked_at: set[str] = set()
+        self._local: set[str] = set()
+        #: How many modules there were, and the last of them: a new one comes last.
+        self._last: tuple[int, str] = (0, "")
+
+    def look(self) -> None:
+        """Look at modules that are new, and at the user's."""
+        last = (len(sys.modules), next(reversed(sys.modules), ""))
+        if last != self._last:
+            self._last = last
+            new = sys.modules.keys() - self._looked_at
+            self._looked_at |= new
+            self._local |= {name for name in new if is_local(sys.modules.get(name))}
+            self._look_at(new - self._local)
+        self._look_at(self._local)
+
+    def _look_at(self, names: Iterable[str]) -> None:
+        for module_name in names:
+            module = sys.modules.get(module_name)
+            if not isinstance(module, types.ModuleType) or vars(module).get("__name__") == "__main__":
+                continue
+            for name, value in list(vars(module).items()):
+                if type(value) in _CONTAINERS and not name.startswith("__"):
+                    self.known[id(value)] = (module_name, name)
+
+
+_CONTAINERS = (list, dict, set, bytearray)
+_containers = _Containers()
+
+
+def owned_by_modules(namespace: dict[str, Any], others: Iterable[str]) -> dict[int, str]:
+    """Return the identities of what the user's modules reach that the notebook leads to → the module.
+
+    ``others``: names of further modules to look at.
+    """
+    names = set(others)
+    for value in list(namespace.values()):
+        named = value if isinstance(value, (type, types.FunctionType)) else type(value)
+        names.add(value.__name__ if isinstance(value, types.ModuleType) else str(named.__module__))
+    found: dict[int, str] = {}
+    for name in sorted(names):
+        module = sys.modules.get(name)
+        if is_local(module):
+            found.update(dict.fromkeys(reached_from(module, namespace, _MOST_OWNED).ids, name))
+    return found
+
+
+def can_be_owned(value: Any) -> bool:
+    """Whether it matters that a module has a value: a copy would be another object, which can change."""
+    kind = type(value)
+    return kind not in ATOMIC and not isinstance(value, _NOT_OWNED) and not is_immutable(kind)

@@ -144,6 +144,8 @@ _BY_NAME: dict[str, str] = {
     "_weakrefset.WeakSet": _WEAK,
     "weakref.WeakValueDictionary": _WEAK,
     "weakref.WeakKeyDictionary": _WEAK,
+    "weakref.ProxyType": _WEAK,
+    "weakref.CallableProxyType": _WEAK,
     "builtins.weakproxy": _WEAK,
     "builtins.weakcallableproxy": _WEAK,
     "weakref.finalize": _WEAK,

@@ -9,10 +9,11 @@ import copyreg
 import io
 import pickle
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..i18n import gettext as _
+from .digest_tables import own_attributes
+from .memory_places import kinds_of, places_of_arrow
 from .value_arrays import PrivateArray
 from .value_errors import CannotKeep
 from .value_memory import ReadMemory
@@ -47,6 +48,44 @@ def reduce_block(value: Any, writing: Writing) -> Reduced:
     return (make, (values, *rest), *reduced[2:])
 
 
+def check_attributes(value: Any) -> None:
+    """Raise :class:`CannotKeep` where somebody has set attributes on a frame or series: pandas does not pickle them."""
+    lost = own_attributes(value).keys() - set(value._metadata)
+    if lost:
+        reason = _("pandas does not pickle the attributes that were set on it: {names}; attrs are kept")
+        raise CannotKeep(value, reason.format(names=", ".join(sorted(lost))))
+
+
+def with_columns_held(value: Any, reduced: Reduced) -> Reduced:
+    """Add to how a frame is written the columns that it gave out and that others hold.
+
+    Without copy-on-write a frame gives the same series each time, and what is set in that arrives in the frame.
+    """
+    given_out = getattr(value, "_item_cache", None)
+    held = [(label, column) for label, column, n in _references(given_out) if n > _ALONE] if given_out else None
+    if not held:
+        return reduced
+    make, arguments, state, *_none = value.__reduce_ex__(5)
+    return make, arguments, (state, held), None, None, fill_frame
+
+
+def _references(given_out: dict[Any, Any]) -> list[tuple[Any, Any, int]]:
+    return [(label, column, sys.getrefcount(column)) for label, column in given_out.items()]
+
+
+#: The references to a column that nobody but its frame has, as they are counted.
+_ALONE = _references({"": object()})[0][2]
+
+
+def fill_frame(made: Any, state: tuple[Any, list[tuple[Any, Any]]]) -> None:
+    """Read: a frame's content, and the columns that it has given out."""
+    content, held = state
+    made.__setstate__(content)
+    for label, column in held:
+        made._item_cache[label] = column
+        column._set_as_cached(label, made)
+
+
 def _copies_on_write() -> bool:
     pandas = sys.modules["pandas"]
     return int(pandas.__version__.partition(".")[0]) >= 3 or pandas.options.mode.copy_on_write is True
@@ -61,6 +100,8 @@ def reduce_arrow(value: Any, writing: Writing) -> Reduced:
     writing.uses("pyarrow")
     if value.get_total_buffer_size() <= 2 * value.nbytes + _UNUSED:
         return _reduce_by_itself(value)
+    for address, size in places_of_arrow(value):
+        writing.memories.copied(address, address + size, value)
     if isinstance(value, arrow.Table):
         table, kind = value, "table"
     elif isinstance(value, arrow.RecordBatch):
@@ -93,6 +134,23 @@ def read_arrow(kind: str, content: Any) -> Any:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
+def reduce_arrow_list(value: Any, writing: Writing) -> Reduced:
+    """The scalar of a list: pickle copies its values."""
+    writing.uses("pyarrow")
+    for address, size in places_of_arrow(value):
+        writing.memories.copied(address, address + size, value)
+    return _reduce_by_itself(value)
+
+
+def reduce_arrow_column(value: Any, writing: Writing) -> Reduced:
+    """A column of pandas in Arrow's memory: pickle copies it."""
+    writing.check_bound_elsewhere(value)
+    writing.uses("pandas")
+    for address, size in places_of_arrow(value._pa_array):
+        writing.memories.copied(address, address + size, value)
+    return _reduce_by_itself(value)
+
+
 # -- polars --------------------------------------------------------------------------------------------------------
 
 
@@ -111,7 +169,7 @@ def reduce_polars_series(value: Any, writing: Writing) -> Reduced:
     polars = sys.modules["polars"]
     writing.check_bound_elsewhere(value)
     writing.uses("polars")
-    kinds = set(_kinds(value.dtype))
+    kinds = set(kinds_of(value.dtype))
     if "Object" in kinds:
         raise CannotKeep(value, _("a column of Python objects"))
     newest = polars.CompatLevel.newest()
@@ -124,14 +182,12 @@ def reduce_polars_series(value: Any, writing: Writing) -> Reduced:
     return read_polars_series, (content, value.name, value.dtype)
 
 
-def _kinds(dtype: Any) -> Iterator[str]:
-    """The names of the types that a type of a column is made of."""
-    yield type(dtype).__name__ if not isinstance(dtype, type) else dtype.__name__
-    inner = getattr(dtype, "inner", None)
-    if inner is not None:
-        yield from _kinds(inner)
-    for field in getattr(dtype, "fields", ()):
-        yield from _kinds(field.dtype)
+def reduce_polars_lazy(value: Any, writing: Writing) -> Reduced:
+    """A lazy frame, with what it goes on from: where that lies can't be seen."""
+    writing.check_bound_elsewhere(value)
+    writing.uses("polars")
+    writing.memories.hidden(value)
+    return _reduce_by_itself(value)
 
 
 def read_polars_frame(columns: list[Any], height: int) -> Any:

@@ -60,6 +60,7 @@ def _memory(value: Any, writing: Writing) -> tuple[Memory, int, int]:
             writing.device_memories[key] = memory
         return memory, 0, size
     start = storage.data_ptr()
+    writing.memories.foreign |= not storage.resizable()  # its memory is from elsewhere
     memory = writing.memories.at(start, start + size, storage)
     offset = memory.view(start, start + size, size, None)
     return memory, offset, offset + size

@@ -28,6 +28,7 @@ from .value_memory import Memories
 from .value_names import Reduced, has_default_pickling, is_found_by_name, is_importable, reference, singletons
 from .value_reading import import_module, link, set_attributes
 from .value_refusals import TRUSTED, is_immutable, refusal
+from .value_tables import check_attributes, with_columns_held
 
 Reducer = Callable[[Any, "Writing"], Reduced]
 
@@ -120,6 +121,13 @@ class Writing(pickle.Pickler):
             reducer = self._reducers[kind] = self._choose(kind)
         return NotImplemented if reducer is None else reducer(value, self)
 
+    def release(self) -> None:
+        """Let go of the objects that were written. The pickler is part of a cycle, and would hold them for long."""
+        self.clear_memo()
+        self.last = None
+        for each in (self.objects, self.device_memories, self._boxes, self._reducers, self.buffers):
+            each.clear()
+
     def _is_of_a_module(self, value: Any) -> bool:
         return isinstance(value, (type, types.FunctionType)) and reference(value, self.namespace) is not None
 
@@ -175,6 +183,8 @@ class Writing(pickle.Pickler):
             self.doubts.add(kind)
         if own and has_default_pickling(kind):
             return _reduce_instance if self._elsewhere else None
+        if hasattr(kind, "_accessors") and any(each.__module__ == "pandas.core.generic" for each in kind.__mro__):
+            return functools.partial(_reduce_frame, self._choose_for_library(kind))
         return self._choose_for_library(kind)
 
     def _choose_for_library(self, kind: type) -> Reducer | None:
@@ -252,6 +262,12 @@ def _reduce_logger(value: logging.Logger, writing: Writing) -> Reduced:
     if value.handlers or value.filters or value.level or value.disabled or not value.propagate:
         raise CannotKeep(value, _("a logger that was set up; only one as getLogger() makes it is found by its name"))
     return NotImplemented
+
+
+def _reduce_frame(reducer: Reducer | None, value: Any, writing: Writing) -> Reduced:
+    check_attributes(value)
+    reduced = NotImplemented if reducer is None else reducer(value, writing)
+    return with_columns_held(value, reduced)
 
 
 def _is_special(kind: type) -> bool:

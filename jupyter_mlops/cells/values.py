@@ -7,6 +7,7 @@ alone, and what lies there is trusted as the notebook is.
 
 from __future__ import annotations
 
+import array
 import contextlib
 import gc
 import io
@@ -17,11 +18,13 @@ from typing import Any, Literal
 from ..errors import MlopsError
 from ..i18n import gettext as _
 from .blobs import MAPPED_FROM, BlobStore, Buffer
+from .names import HISTORY, INTERPRETERS
+from .value_arrays import piece_of
 from .value_comparison import Comparison
 from .value_errors import CannotKeep, NotKeptError, NotRestoredError
 from .value_format import ALIGNMENT, Entry, Stream, beginning, check_versions, full_name, make_head, memory_of, parse
 from .value_memory import Content, Memories, OutOfBand, Overlap, ReadMemory
-from .value_names import shared_with_module
+from .value_names import can_be_owned, owned_by_modules, shared_with_module
 from .value_parts import way_to
 from .value_reading import Reading
 from .value_writing import Writing
@@ -88,10 +91,15 @@ def keep(
     for name, value in group.items():
         _check_value(name, value, namespace)
     writing = _write(group, namespace, links, bound, check)
-    checked = verify is True or (verify == "auto" and bool(writing.doubts))
-    if checked:
-        _verify(group, namespace, links, writing)
-    return _store(store, group, writing, checked)
+    try:
+        _check_owners(group, namespace, writing)
+        _check_memory(group, namespace, writing)
+        checked = verify is True or (verify == "auto" and bool(writing.doubts))
+        if checked:
+            _verify(group, namespace, links, writing)
+        return _store(store, group, writing, checked)
+    finally:
+        writing.release()
 
 
 def restore(
@@ -125,8 +133,8 @@ def restore(
         return memory[index]
 
     def buffers() -> Iterator[Any]:
-        for index in head["buffers"]:
-            yield read_memory(index).content
+        for piece in head["buffers"]:
+            yield piece_of(read_memory, piece)
 
     reading = Reading(namespace, read_memory, links or _no_links)
     file = io.BytesIO(stream) if len(stream) < MAPPED_FROM else Stream(stream)
@@ -164,8 +172,34 @@ def header(store: BlobStore, digest: str) -> dict[str, Any]:
 def _check_value(name: str, value: Any, namespace: dict[str, Any]) -> None:
     if value is namespace:
         raise NotKeptError(name, name, "dict", _("it is the namespace of the notebook"))
-    if (module := shared_with_module(name, value)) is not None:
+    if (module := shared_with_module(value)) is not None:
         raise NotKeptError(name, name, full_name(type(value)), _("the module {module} has it").format(module=module))
+
+
+def _check_owners(group: dict[str, Any], namespace: dict[str, Any], writing: Writing) -> None:
+    """Raise :class:`NotKeptError` for what one of the user's modules has as well: it would be there twice."""
+    owned = owned_by_modules(namespace, writing.modules)
+    if not owned:
+        return
+    written = writing.memo.copy()
+    for identity in owned.keys() & written.keys():
+        value = written[identity][1]
+        if can_be_owned(value):
+            raise _not_kept(group, value, _("the module {module} has it").format(module=owned[identity]), namespace)
+
+
+def _check_memory(group: dict[str, Any], namespace: dict[str, Any], writing: Writing) -> None:
+    """Raise :class:`NotKeptError` for what would come back apart from what it shares memory with."""
+
+    def owners() -> Iterator[Any]:
+        for _number, value in writing.memo.copy().values():
+            if isinstance(value, (bytearray, array.array)):
+                yield value
+
+    apart = writing.memories.apart_from_its_owner(owners)
+    if apart is not None:
+        reason = _("it shares memory with an object of another kind, from which it would come back apart")
+        raise _not_kept(group, apart, reason, namespace)
 
 
 def bound_in(namespace: Mapping[str, Any]) -> dict[int, str]:
@@ -173,7 +207,7 @@ def bound_in(namespace: Mapping[str, Any]) -> dict[int, str]:
     return {
         id(value): name
         for name, value in list(namespace.items())
-        if not name.startswith("_") and name not in _NOT_THE_NOTEBOOKS
+        if name not in _NOT_THE_NOTEBOOKS and name not in INTERPRETERS and not HISTORY.fullmatch(name)
     }
 
 
@@ -199,14 +233,28 @@ def _write(
             known.append(found.region)
             tried.append(writing)
         except CannotKeep as error:
+            writing.release()
             raise _not_kept(group, error.culprit, error.reason, namespace, error.shared_with) from error
         except RecursionError as error:
-            raise _not_kept(group, writing.last, _("it is nested too deeply"), namespace) from error
+            raise _not_kept(group, _last(writing), _("it is nested too deeply"), namespace) from error
         except Exception as error:  # __reduce__ and __getstate__ are anybody's code
-            raise _not_kept(group, writing.last, f"{type(error).__name__}: {error}"[:500], namespace) from error
+            reason = f"{type(error).__name__}: {error}"[:500]
+            raise _not_kept(group, _last(writing), reason, namespace) from error
+        except BaseException:
+            writing.release()
+            raise
         else:
+            for each in tried:
+                each.release()
             return writing
     raise _not_kept(group, group, _("its arrays overlap in too many ways"), namespace)
+
+
+def _last(writing: Writing) -> Any:
+    """Return what was written when it failed."""
+    last = writing.last
+    writing.release()
+    return last
 
 
 def _not_kept(
@@ -217,13 +265,16 @@ def _not_kept(
         where = way_to(group, culprit, namespace)
     if where is None and len(group) > 1:  # made while it was written: see which variable it was written for
         for name, value in group.items():
+            writing = Writing(namespace, {}, {}, Memories([]))
             try:
-                Writing(namespace, {}, {}, Memories([])).dump(value)
+                writing.dump(value)
             except Overlap:
                 continue
             except Exception:
                 where = name
                 break
+            finally:
+                writing.release()
     where = where or next(iter(group))
     name = next(name for name in sorted(group, key=len, reverse=True) if where.startswith(name))
     return NotKeptError(name, where, full_name(type(culprit)), reason, shared_with)
@@ -243,7 +294,7 @@ def _verify(group: dict[str, Any], namespace: dict[str, Any], links: Mapping[str
     scratch = {"__name__": "__main__", "__builtins__": namespace.get("__builtins__", __builtins__)}
     reading = Reading(scratch, read_memory, links.__getitem__, trial=True)
     try:
-        again = reading.load(io.BytesIO(writing.stream.getbuffer()), (read_memory(n).content for n in memories.order))
+        again = reading.load(io.BytesIO(writing.stream.getbuffer()), (piece_of(read_memory, n) for n in memories.order))
     except NotRestoredError as error:
         raise _doubtful(group, writing, error.reason) from error
     scratch.update(again)  # methods of the notebook's classes look names up there

@@ -18,13 +18,15 @@ from typing import Any
 from .code import CellCode
 from .digests import UndigestibleError, digest_of
 from .groups import Groups
-from .names import HISTORY, Names
+from .modules import is_of_local_module
+from .names import HISTORY, INTERPRETERS, Names
 from .objects import NODE_LIMIT, Reached, reached_from
 from .record import ABSENT
 
-#: IPython's own names: its history and its functions.
+#: IPython's own names, its history and its functions; and the interpreter's.
 _SHELL = frozenset(
     {"In", "Out", "get_ipython", "exit", "quit", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh", "_dh"}
+    | INTERPRETERS
 )
 #: IPython's inputs and outputs by number: it sets them again and again.
 _NUMBERED = re.compile(r"_i?\d+")
@@ -50,6 +52,8 @@ class Taken:
     opaque: bool
     #: Full name of its type.
     type: str
+    #: Reading it may change it.
+    acts: bool = False
 
 
 @dataclass
@@ -116,10 +120,10 @@ class Variables:
             for name in self._watched
             if name in namespace and name in hidden and hidden[name] is not namespace[name]
         ]
-        return [name for name in (*new, *rebound) if name not in _SHELL and not name.startswith("__")]
+        return [name for name in (*new, *rebound) if name not in _SHELL]
 
     def _ours(self, name: str) -> bool:
-        if name in _SHELL or name.startswith("__") or (name in self._hidden and _NUMBERED.fullmatch(name)):
+        if name in _SHELL or (name in self._hidden and _NUMBERED.fullmatch(name)):
             return False
         return name not in self._hidden or self._hidden[name] is not self.namespace.get(name)
 
@@ -138,8 +142,9 @@ class Variables:
     def look(self, code: CellCode) -> Before:
         """Say what a cell may read and change, and nothing else."""
         opaque = bool(code.opaque)
-        # What may be bound may also stay as it was.
-        reads, changes, binds = self._closure(code.reads | (code.writes - code.certain), code.changes)
+        # What may be bound may also stay as it was; and what ends because another value is bound may do something.
+        ending = {name for name in code.writes | code.deletes if self._ends(name)}
+        reads, changes, binds = self._closure(code.reads | (code.writes - code.certain) | ending, code.changes | ending)
         for name in reads:
             opaque |= self._is_opaque(name)
         binds |= code.writes
@@ -155,6 +160,9 @@ class Variables:
             new = self.group(waiting.pop()) - known
             known |= new
             waiting += new
+        if acting := {name for name in reads & known if self._acts(name)}:
+            changes |= acting | (code.operands & known)
+        changes |= {name for name in code.operands & known if self._iterates(name)}
         through: dict[str, set[str]] = {}
         for name in changes & known:
             for each in self.group(name) or (name,):
@@ -162,13 +170,22 @@ class Variables:
                     through.setdefault(each, set()).add(name)
         versions = {name: self.version(name) for name in known}
         for name in reads - known:
-            if name not in history and not hasattr(builtins, name) and name not in _SHELL and not name.startswith("__"):
+            if name not in history and not hasattr(builtins, name) and name not in _SHELL:
                 versions[name] = ABSENT
         return Before(versions, through, binds, opaque, history)
 
     def version(self, name: str) -> str:
         """Return a name's version; empty where it was never seen."""
         return self.taken[name].version if name in self.taken else self.versions.get(name, "")
+
+    def type_of(self, name: str) -> str:
+        """Return the name of a variable's type; empty where nothing is bound to it, or that is not known."""
+        if name in self.taken:
+            return self.taken[name].type
+        if name not in self.namespace or not self._ours(name):
+            return ""
+        kind = type(self.namespace[name])
+        return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
     def group(self, name: str) -> Set[str]:
         """Return all names that share objects with one, itself among them; empty for a name that is not known."""
@@ -178,6 +195,17 @@ class Variables:
         if name in self.taken:
             return self.taken[name].opaque
         return name in self.reached and self.reached[name].opaque
+
+    def _acts(self, name: str) -> bool:
+        if name in self.taken:
+            return self.taken[name].acts
+        return name in self.reached and self.reached[name].acts
+
+    def _iterates(self, name: str) -> bool:
+        return name in self.reached and self.reached[name].iterates
+
+    def _ends(self, name: str) -> bool:
+        return name in self.reached and self.reached[name].ends and name not in self.taken
 
     def _closure(self, reads: Set[str], changes: Set[str]) -> tuple[set[str], set[str], set[str]]:
         """Add what the functions use that the names lead to, and theirs in turn."""
@@ -297,7 +325,8 @@ class Variables:
         """Take variables for one group where an extension's objects may share what they were made from."""
         for name in written:
             if self.reached[name].unseen:
-                self.groups.tie(name, (each for each in before.reads if each in self.namespace and self._holds(each)))
+                others = dict.fromkeys((*before.reads, *written))
+                self.groups.tie(name, (each for each in others if each in self.namespace and self._holds(each)))
 
     def _holds(self, name: str) -> bool:
         return name in self.reached and bool(self.reached[name].ids)
@@ -345,7 +374,8 @@ class Variables:
             return
         finally:
             self._budget -= time.perf_counter() - began
-        self._digests[name] = (digest, hash(tuple(found.ids)))
+        # What has its name from a module is made again by that: which objects it consists of makes no difference.
+        self._digests[name] = (digest, 0 if is_of_local_module(self.namespace[name]) else hash(tuple(found.ids)))
 
     def digest(self, name: str) -> str:
         """Return a variable's digest; empty where there is none, or where it would take too long."""
@@ -377,7 +407,7 @@ class Variables:
             found = Reached(truncated=True, unseen=True)
         self.reached[name] = found
         self._digests.pop(name, None)
-        self.groups.put(name, found.ids, anything=found.truncated, rebound=rebound)
+        self.groups.put(name, found.ids, found.memory, foreign=found.foreign, anything=found.truncated, rebound=rebound)
         return found
 
     def _bound(self, name: str, version: str, limit: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ def _indented(lines: list[str]) -> list[str]:
     return [f"    {line}" for line in lines] or ["    pass"]
 
 
+@functools.cache  # a strategy is checked when it is first drawn from
 def template(text: str) -> st.SearchStrategy[str]:
     """Fill the places ``@`` of a template with names."""
     parts = text.split("@")
@@ -37,6 +39,25 @@ _SIMPLE = st.sampled_from(
         "@ = @", "@ = @", "@ += @", "@.append(@)", "@[0] = @", "del @[0]", "del @", "@.extend(@)", "@, @ = @, @",
         "@, *@ = @", "@.pop()", "assert @", "@ = @ = @", "@[0].append(@)", "import math as @", "raise ValueError(@)",
         "@.clear()", "@ = iter(@)", "next(@)", "@: int = @",
+    )
+).flatmap(template)  # fmt: skip
+
+#: A class of which reading an object changes it: a property, items, its length, its text, operators.
+_ACTS = (
+    "class @:\n    n = 0\n    def act(self, *others):\n        self.n += 1\n        return @\n    p = property(act)\n"
+    "    __getitem__ = __add__ = __getattr__ = act\n    def __len__(self):\n        self.n += 1\n        return 2\n"
+    "    def __repr__(self):\n        self.n += 1\n        return 'C'\n    def __iadd__(self, other):\n"
+    "        other.append(self.n)\n        return self"
+)
+#: Cells that change objects without a call of them, and names that begin with underscores.
+READING = st.sampled_from(
+    (
+        _ACTS, _ACTS, "@ = @()", "@ = @()", "@ = @()", "@ = @.p", "@ = @.p", "@ = @[0]", "@ = len(@)", "@ = f'{@}'",
+        "@ = @ + @", "@ += @", "@ = [@][0]", "@ = not @", "@ = @.missing", "@.p",
+        "@ = collections.defaultdict(list)", "@ = collections.defaultdict(list, k=@)", "@ = @['k']", "@ = @['l']",
+        "@ = len(@)", "@ = iter(@)", "@ = iter([1, 2])", "@, @ = @", "@, *@ = @", "@ = [*@]", "@[:] = @",
+        "(@, @), = [@]", "@ = 1 in @", "@ = weakref.ref(@)", "@ = weakref.ref(@)", "@().n = 4", "@ = @().n",
+        "__x = @", "__x = 1", "@ = __x", "__x.append(@)", "del __x", "_y = @", "@ = _y",
     )
 ).flatmap(template)  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import random
 import re
@@ -10,6 +11,7 @@ import resource
 import sys
 import tempfile
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 from jupyter_mlops.cells.cache import CellCache
 from jupyter_mlops.cells.execution import Observer, Running
 from jupyter_mlops.cells.modules import LocalModules
+from jupyter_mlops.cells.names import INTERPRETERS
 from jupyter_mlops.cells.record import FORMAT, Execution
 from jupyter_mlops.workspace import Workspace
 
@@ -26,9 +29,9 @@ _MODULES = LocalModules()
 MEMORY_FOLDER = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
-def observer_of(space: dict[str, Any], *, unlimited: bool = True) -> Observer:
+def observer_of(space: dict[str, Any], *, unlimited: bool = True, root: str = "") -> Observer:
     """What looks at a session's namespace."""
-    made = Observer(space, dict(space), unlimited=unlimited)
+    made = Observer(space, dict(space), unlimited=unlimited, root=root)
     made.local = _MODULES
     return made
 
@@ -56,7 +59,7 @@ class Session:
         self.id = f"session-{Session.count}"
         self.space: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
         self.workspace = workspace
-        self.observer = observer_of(self.space)
+        self.observer = observer_of(self.space, root=str(workspace.root))
         self.cache = CellCache(self.observer, workspace, session=self.id) if cached else None
         self.records: list[Execution] = []
         #: What was done with each cell.
@@ -83,7 +86,17 @@ class Session:
                 break
         if self.cache is not None:
             self.cache.put_back_all()
-        return picture({name: each for name, each in self.space.items() if not name.startswith("__")})
+        return picture({name: each for name, each in self.space.items() if name not in INTERPRETERS})
+
+
+def play(workspace: Workspace, notebook: list[str], *, cached: bool = True) -> Session:
+    """Run a notebook in a session of its own; its cells must not fail."""
+    session = Session(workspace, cached=cached)
+    for cell in notebook:
+        assert session.run(cell), session.records[-1]["error"]
+    if session.cache is not None:
+        session.cache.put_back_all()
+    return session
 
 
 def execute(
@@ -194,6 +207,11 @@ def _show(value: Any, numbers: dict[int, int], alive: list[Any]) -> str:
     if isinstance(value, types.GeneratorType):
         frame = value.gi_frame
         return f"{head}({show(dict(frame.f_locals)) if frame is not None else 'ended'})"
+    if isinstance(value, property):
+        return f"{head}({show(value.fget)})"
+    if isinstance(value, weakref.ref):
+        gc.collect()  # a class that nobody has goes when it is collected, sooner in one run than in another
+        return f"{head}({show(value())})"
     if isinstance(value, (types.MethodType, types.BuiltinFunctionType, types.MethodWrapperType)):
         return f"{head}({show(value.__self__)}.{value.__name__})"
     if type(value).__module__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import copy
+import json
 import os
 import random
 
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 
 from jupyter_mlops.workspace import Workspace
 
-from .programs import cells, template
+from .programs import READING, cells, template
 from .sessions import EndlessError, Session, fresh_workspace
 
 #: Of each of the four parts below, which run on all cores.
@@ -21,7 +23,10 @@ EXAMPLES = int(os.environ.get("MLOPS_CELL_EXAMPLES", "500"))
 _checks = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 _parts = pytest.mark.parametrize("part", range(4))
 
-FIRST = "import contextlib, random, copy\na = [1]\nb = [a, 2]\nc = a\nd = 3\ne = [[1], [2]]\nf = g = h = [0]"
+FIRST = (
+    "import contextlib, random, copy, json, collections, weakref\n"
+    "a = [1]\nb = [a, 2]\nc = a\nd = 3\ne = [[1], [2]]\nf = g = h = [0]"
+)
 _more = st.sampled_from(
     (
         "random.seed(1)", "random.seed(@[0])", "@ = [random.random()]", "@ = random.sample(range(9), 3)",
@@ -39,11 +44,31 @@ _more = st.sampled_from(
     )
 ).flatmap(template)  # fmt: skip
 
+#: What modules and classes of libraries have in them: set, added to, used.
+_hidden = st.sampled_from(
+    (
+        "json.h3 = 1", "json.h3 = 2", "setattr(json, 'h3', len(@))", "random.Random.h3 = 3", "random.Random.h3 = 4",
+        "copy.h3 = (*getattr(copy, 'h3', ()), 5)", "def @():\n    json.h3 = 6\n    return [json.h3]", "@ = @()",
+        "@ = [getattr(json, 'h3', 0)]", "@ = [getattr(copy, 'h3', 0)]", "@ = [getattr(random.Random, 'h3', 0)]",
+        "@ = [getattr(json, 'h3', 0), getattr(copy, 'h3', 0)]",
+    )
+).flatmap(template)  # fmt: skip
+
+
+@st.composite
+def _set_up(draw: st.DrawFn) -> str:
+    """A cell that fails in no way that ends the notebook."""
+    return "with contextlib.suppress(Exception):\n" + "\n".join(f"    {each}" for each in draw(_hidden).split("\n"))
+
 
 @st.composite
 def guarded(draw: st.DrawFn) -> str:
     """A cell; most swallow their errors, so that notebooks go on and end half-way in all sorts of places."""
-    source = draw(st.one_of(cells(), _more, st.lists(_more, min_size=2, max_size=3).map("\n".join)))
+    source = draw(
+        st.one_of(
+            cells(), _more, _hidden, READING, st.lists(st.one_of(_more, READING), min_size=2, max_size=3).map("\n".join)
+        )
+    )
     if draw(st.integers(0, 3)):
         body = "\n".join(f"    {line}" for line in source.split("\n"))
         source = f"with contextlib.suppress(Exception):\n{body}"
@@ -78,11 +103,19 @@ def edited(notebook: list[str], changes: list[tuple[str, int, str]]) -> list[str
     return now
 
 
+def forget() -> None:
+    """Undo what cells set in libraries."""
+    for owner in (json, copy, random.Random):
+        if hasattr(owner, "h3"):
+            del owner.h3
+
+
 def run(workspace: Workspace, notebook: list[str], *, cached: bool) -> tuple[str, list[str]]:
     """Run a notebook in a new session, from the same outside state; return the picture, and what was done."""
     for name in ("file.txt", "other.txt"):
         (workspace.root / name).unlink(missing_ok=True)
     random.seed(7)
+    forget()
     session = Session(workspace, cached=cached)
     try:
         return session.run_all([FIRST, *notebook]), session.actions
@@ -90,6 +123,14 @@ def run(workspace: Workspace, notebook: list[str], *, cached: bool) -> tuple[str
         session.observer.watch.end()
         reject()
 
+
+#: Notebooks that are mostly about libraries, and edits that are.
+set_ups = st.lists(st.one_of(_set_up(), _set_up(), _set_up(), guarded()), min_size=3, max_size=7)
+set_up_edits = st.lists(
+    st.tuples(st.sampled_from(("replace", "replace", "insert", "delete", "swap")), st.integers(0, 6), _set_up()),
+    min_size=1,
+    max_size=2,
+)
 
 counts: collections.Counter[str] = collections.Counter()
 
@@ -111,6 +152,18 @@ def test_an_edited_notebook_ends_as_if_all_had_run(
         again, actions = run(workspace, now, cached=True)
         assert again == expected, actions
     assert part >= 0
+
+
+@settings(_checks, max_examples=EXAMPLES // 3)
+@given(notebook=set_ups, changes=set_up_edits)
+def test_what_cells_set_up_in_libraries_is_as_if_all_had_run(
+    notebook: list[str], changes: list[tuple[str, int, str]]
+) -> None:
+    with fresh_workspace() as workspace:
+        run(workspace, notebook, cached=True)
+        now = edited(notebook, changes)
+        with_cache, actions = run(workspace, now, cached=True)
+        assert with_cache == run(workspace, now, cached=False)[0], actions
 
 
 @settings(_checks, max_examples=EXAMPLES // 3)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_mlops.cells.branches import START
 from jupyter_mlops.cells.service import CellService, source_hash, title
 from jupyter_mlops.cells.types import ExecutionQuery, SessionQuery
 from jupyter_mlops.engine.attempt import AttemptRequest, CellRecord
@@ -143,6 +144,36 @@ def test_pages_join_to_the_whole(place: Workspace) -> None:
     for wrong in ("x", "bnVsbA==", "WzEsIDJd", "WyIxIiwgImEiXQ==", "Wzk5OTk5LCAiYS9iIl0=", "ü"):
         with pytest.raises(InvalidInputError, match="token"):
             cells.executions(ExecutionQuery(page_token=wrong))
+
+
+def test_what_jumps_left_behind_is_told_on_every_page_and_in_every_search(place: Workspace) -> None:
+    # Given sessions in which somebody went back: to a state, to the beginning, and to a state of another session
+    kernel, other, straight = (Kernel(place, at=1_700_000_000.0 + 1000 * number) for number in range(3))
+    one, two = kernel.run("one", "a = 1"), kernel.run("two", "a = 2")
+    kernel.run("", "%undo", restored=one["id"])
+    three = kernel.run("three", "a = 3")
+    kernel.run("", "%goto", restored=two["id"])
+    kernel.run("four", "a = 4")
+    first = other.run("first", "b = 1")
+    other.run("", "%goto", restored=START)
+    second = other.run("second", "b = 2")
+    other.run("", "%goto", restored=one["id"])
+    other.run("third", "b = 3")
+    straight.run("only", "c = 1")
+    left = {three["id"], first["id"], second["id"]}
+
+    cells = CellService(place)
+
+    def told(**query: Any) -> dict[str, bool]:
+        return {each.id: each.left for each in cells.executions(ExecutionQuery(**query)).items}
+
+    # Then it is the same in the whole list, on a page, and where the jumps are not among what is searched for
+    whole = told()
+    assert (len(whole), {key for key, is_left in whole.items() if is_left}) == (12, left)
+    token = cells.executions(ExecutionQuery(max_results=8)).next_page_token
+    for narrowed in ({"page_token": token}, {"cell_id": "three"}, {"search": "b ="}, {"session": straight.session}):
+        part = told(**narrowed)
+        assert part and part.items() <= whole.items()
 
 
 def test_an_execution_is_found_by_the_beginning_of_its_id(place: Workspace) -> None:

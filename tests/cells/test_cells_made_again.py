@@ -67,8 +67,11 @@ def test_what_is_shown_and_logged_is_set_again(sets: str) -> None:
     ],
 )
 def test_what_is_changed_of_libraries_is_changed_again(patch: str) -> None:
-    # No variable shows it either: who needs it would not find it
-    assert actions([patch, "x = 1"])[0] == "replay"
+    try:
+        # No variable shows it either: who needs it would not find it
+        assert actions([patch, "x = 1"])[0] == "replay"
+    finally:
+        sys.modules.pop("mine", None)
 
 
 def test_a_function_that_changes_a_library_is_called_again() -> None:

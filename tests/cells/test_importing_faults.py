@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from jupyter_mlops.cells import importing
+from jupyter_mlops.cells import importing, origin  # noqa: F401  (else it would keep the database of the first test)
 from jupyter_mlops.cells.importing import import_journals
 from jupyter_mlops.cells.record import FORMAT
 from jupyter_mlops.cells.service import CellService

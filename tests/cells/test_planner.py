@@ -283,3 +283,19 @@ def test_outputs_that_are_read_by_number_are_there(here: Workspace) -> None:
     job.cells[1] = "x * 6"
     assert job.run() == ["ran"] * 6 + ["cached"]
     assert job.done[5].outputs[0].text == "50\n"
+
+
+def test_what_is_lost_after_something_was_done_outside_ends_the_job(here: Workspace) -> None:
+    cells = ["import numpy as np\na = np.arange(100_000.0)", "b = 1", "open('log.txt', 'a').write('done ')", "c = a[1]"]
+    job = Job(here, cells)
+    job.run()
+    # When what the first cell made is damaged, and the third does it again
+    for blob in (cache_folder(here) / "blobs").rglob("*"):
+        if blob.is_file() and blob.stat().st_size > 100_000:
+            blob.chmod(0o600)
+            blob.write_bytes(bytes(blob.stat().st_size))
+    job.cells = [*cells[:3], "c = a[2]"]
+    # Then it is not done twice
+    with pytest.raises(PlanBrokenError, match=r"wrote files.*must not be done twice.*Run the notebook again"):
+        job.run()
+    assert (here.root / "log.txt").read_text() == "done done "

@@ -16,6 +16,7 @@ from jupyter_client.manager import KernelManager
 
 from jupyter_mlops.cells.recorder import active
 from jupyter_mlops.cells.session import journal_folder
+from jupyter_mlops.engine.kernel_ports import choose_ports
 from jupyter_mlops.journal import read
 from jupyter_mlops.workspace import Workspace
 
@@ -72,7 +73,7 @@ CASES = {
     "from math import *": ("", "*", "", ""),
     "x = None": ("", "x", "", ""),
     "a, *b = x": ("x y made", "a b", "", ""),
-    "await __aio(n)": ("n", "", "", ""),
+    "await __aio(n)": ("n __aio", "", "", ""),
     "df2 = df": ("df", "df2", "", ""),
     "pd.eval('n + 1')": ("n", "", "", ""),
     "df.query('a == @n')": ("df n", "", "", ""),
@@ -85,7 +86,8 @@ def test_what_a_cell_reads_and_changes(recorded: RecordedShell, cell: str) -> No
         return None
 
     recorded.run(SET_UP)
-    recorded.shell.user_ns["__aio"] = wait
+    for names in (recorded.shell.user_ns, recorded.shell.user_ns_hidden):  # none of the notebook's
+        names["__aio"] = wait
     # When
     record = recorded.run(cell)
     # Then
@@ -355,6 +357,7 @@ def test_large_data_that_is_not_touched_costs_nothing(recorded: RecordedShell) -
 
 def test_a_real_kernel_records_from_load_ext_on_and_survives_kill(workspace: Workspace) -> None:
     manager = KernelManager(kernel_name="python3")
+    choose_ports(manager)
     environment = {**os.environ, "MLOPS_WORKSPACE": str(workspace.root), "MLOPS_NOTEBOOK": "study.ipynb"}
     manager.start_kernel(cwd=str(workspace.root), env=environment)
     client = manager.client()

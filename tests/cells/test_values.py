@@ -355,7 +355,9 @@ def test_two_kernels_keep_the_same_values_at_once(store: BlobStore) -> None:
 
 def test_a_kernel_gets_what_another_had(store: BlobStore) -> None:
     """Its namespace is ``__main__`` with IPython's own names in it, among them ``_``, which is the last result."""
-    from jupyter_client.manager import start_new_kernel
+    from jupyter_client.manager import KernelManager
+
+    from jupyter_mlops.engine.kernel_ports import choose_ports
 
     prepare = f"""
         from pathlib import Path as _Path
@@ -394,8 +396,13 @@ def test_a_kernel_gets_what_another_had(store: BlobStore) -> None:
         (define, "6 True True True 6"),
         ("factor = 3", "9 True True True 9"),
     ):
-        manager, client = start_new_kernel(kernel_name="python3")
+        manager = KernelManager(kernel_name="python3")
+        choose_ports(manager)
+        manager.start_kernel()
+        client = manager.client()
+        client.start_channels()
         try:
+            client.wait_for_ready(timeout=60)
             assert ask(prepare) == ""
             assert ask(source) == ""
             if not digest:

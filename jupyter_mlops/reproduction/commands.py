@@ -89,7 +89,7 @@ def _rebuild(service: ReproductionService, run_id: str, name: str, *, force: boo
 @click.option("--timeout", type=click.FloatRange(0, 30 * 24 * 60), default=0.0, help=_("Minutes; 0: no limit."))
 @click.option("--worker", is_flag=True, help=_("Let the worker do it and return at once."))
 @click.option("--result", is_flag=True, help=_("Show how the last verification stands, or ended."))
-@click.option("--cancel", is_flag=True, help=_("Cancel the one that the worker does."))
+@click.option("--cancel", is_flag=True, help=_("Cancel the one that goes on, whoever does it."))
 @_json
 @click.pass_context
 def verify(

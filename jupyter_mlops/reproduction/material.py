@@ -10,7 +10,7 @@ from ..environment import ARTIFACT, SOURCES_ARTIFACT, TAG_ENVIRONMENT
 from ..errors import MlopsError, NotFoundError
 from ..i18n import gettext as _
 from ..tracking.service import TrackingService
-from ..versioning.service import VersioningService
+from ..versioning.service import STARTS, VersioningService
 from .environments import text_of
 
 if TYPE_CHECKING:
@@ -57,13 +57,14 @@ def gather(workspace: Workspace, run_id: str) -> Material:
     """
     run = TrackingService(workspace).run(run_id)
     try:
-        snapshot = VersioningService(workspace).get(run.id)
+        snapshot = _snapshot_of(workspace, run)
     except NotFoundError as error:
         raise NotFoundError(
             _("The run {name} can't be restored: there is no snapshot of it.").format(name=run.name),
             why=_why_no_snapshot(run, error),
             next=_(
-                "Runs made by mlops.run(), %%track and steps, in a git repository, have one. `mlops doctor` checks."
+                "Runs of recorded notebooks, mlops.run(), %%track and steps, in a git repository, have one. "
+                "`mlops doctor` checks."
             ),
             details={"run_id": run.id},
         ) from error
@@ -73,7 +74,17 @@ def gather(workspace: Workspace, run_id: str) -> Material:
         records = [each for each in CellService(workspace).of_run(run.id) if each["status"] in ENDED]
     except NotFoundError as error:
         not_recorded = str(error)
-    return Material(run, snapshot, records, not_recorded, _environment(workspace, run))
+    return Material(run, snapshot, records, not_recorded, environment_of(workspace, run))
+
+
+def _snapshot_of(workspace: Workspace, run: RunDetail) -> Snapshot:
+    versioning = VersioningService(workspace)
+    try:
+        return versioning.get(run.id)
+    except NotFoundError:
+        if not run.snapshot:
+            raise
+        return versioning.kept(run.snapshot, STARTS)
 
 
 def _why_no_snapshot(run: RunDetail, error: NotFoundError) -> str:
@@ -82,7 +93,8 @@ def _why_no_snapshot(run: RunDetail, error: NotFoundError) -> str:
     return error.why
 
 
-def _environment(workspace: Workspace, run: RunDetail) -> str:
+def environment_of(workspace: Workspace, run: RunDetail) -> str:
+    """Return the lock text of a run's environment; empty: it is not kept."""
     if kept := text_of(workspace, run.tags.get(TAG_ENVIRONMENT, "")):
         return kept
     try:

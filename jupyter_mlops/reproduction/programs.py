@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..engine.kernel_control import dies_with_parent
 from ..errors import CancelledError
 from ..i18n import gettext as _
 
@@ -52,6 +53,7 @@ def run(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        preexec_fn=dies_with_parent(),  # else it would write on into a folder that the next try makes anew
         start_new_session=True,  # Ctrl-C is for us: builds that it has started would otherwise go on
     )
     said: queue.SimpleQueue[str | None] = queue.SimpleQueue()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from .. import environment
 from ..errors import ConflictError, from_os_error
 from ..i18n import gettext as _
+from ..versioning.service import make_hidden_folder
 from . import installers
 from .environments import Lock, Requirement, as_far_as_known, differences, normalised, requirements
 from .installers import EnvironmentFailedError, Installer
@@ -64,15 +65,32 @@ class Rebuilding:
         self._unavailable: list[UnavailablePackage] = []
         self._notes: list[str] = []
 
+    @property
+    def folder(self) -> Path:
+        """The virtual environment."""
+        return self._folder
+
+    @property
+    def total(self) -> int:
+        """Packages that are to be installed."""
+        return len(self._wanted)
+
+    @property
+    def done(self) -> int:
+        """Packages that are in it by now: what the installers print of that depends on their version."""
+        return min(self.total, sum(1 for _each in self._folder.glob("lib/*/site-packages/*.dist-info")))
+
+    def check(self, run_id: str, *, replace: bool) -> None:
+        """Raise what :meth:`run` would, as far as a look tells: no Python recorded, being made, already there."""
+        self._interpreter(run_id)
+        if being_made(self._folder):
+            raise _being_made(self._folder)
+        if not replace and os.path.lexists(self._folder) and not (self._folder / _UNFINISHED).exists():
+            raise _there(self._folder)
+
     def run(self, run_id: str, name: str, *, replace: bool) -> RebuiltEnvironment:
         """Make it, and compare it; see :meth:`.service.ReproductionService.rebuild`."""
-        implementation, version = self._lock.interpreter
-        if not implementation:
-            raise EnvironmentFailedError(
-                _("The environment of the run can't be made again."),
-                why=_("Its record does not say which Python it had."),
-                next=_("`mlops restore {run_id}` writes what is recorded to a file.").format(run_id=run_id),
-            )
+        implementation, version = self._interpreter(run_id)
         try:
             with _unfinished(self._folder, replace=replace), tempfile.TemporaryDirectory() as scratch:
                 self._create(implementation, version)
@@ -98,13 +116,23 @@ class Rebuilding:
             notes=self._notes,
         )
 
+    def _interpreter(self, run_id: str) -> tuple[str, str]:
+        implementation, version = self._lock.interpreter
+        if not implementation:
+            raise EnvironmentFailedError(
+                _("The environment of the run can't be made again."),
+                why=_("Its record does not say which Python it had."),
+                next=_("`mlops restore {run_id}` writes what is recorded to a file.").format(run_id=run_id),
+            )
+        return implementation, version
+
     def _create(self, implementation: str, version: str) -> None:
         self._on_progress(_("{python} {version}").format(python=implementation, version=version))
         done = self._call(self._installer.create(implementation, version, self._folder))
         if done.status:
             installers.raise_if_full(done.lines, self._folder)
             raise installers.no_python(implementation, version, installers.reason(done.lines))
-        (self._folder / ".gitignore").write_text("*\n", encoding="utf-8")
+        make_hidden_folder(self._folder)
 
     # -- installing --------------------------------------------------------------------------------------------
 
@@ -229,6 +257,16 @@ def _hint(wanted: Requirement) -> str:
     )
 
 
+def being_made(folder: Path) -> bool:
+    """Whether a process that lives makes an environment in a folder."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), (folder / _UNFINISHED).open("rb") as opened:
+        try:
+            fcntl.flock(opened, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 @contextlib.contextmanager
 def _unfinished(folder: Path, *, replace: bool) -> Iterator[None]:
     """Hold a folder while it is made; it goes where that fails, and what a killed process left of it went before."""
@@ -238,11 +276,7 @@ def _unfinished(folder: Path, *, replace: bool) -> Iterator[None]:
             with _locked(mark, folder):  # raises while another process makes it
                 shutil.rmtree(folder)
         elif not replace:
-            raise ConflictError(
-                _("There is an environment already: {path}.").format(path=folder),
-                next=_("Keep it, or let it be made anew with `--force`."),
-                details={"path": str(folder)},
-            )
+            raise _there(folder)
         elif folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)
         else:
@@ -269,6 +303,14 @@ def _locked(mark: Path, folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise _being_made(folder) from error
         yield
+
+
+def _there(folder: Path) -> ConflictError:
+    return ConflictError(
+        _("There is an environment already: {path}.").format(path=folder),
+        next=_("Keep it, or let it be made anew with `--force`."),
+        details={"path": str(folder)},
+    )
 
 
 def _being_made(folder: Path) -> ConflictError:

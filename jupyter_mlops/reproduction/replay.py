@@ -9,7 +9,6 @@ verification.
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..cells.service import CellService
 from ..engine.attempt import Attempt, AttemptRequest, AttemptResult
@@ -27,8 +26,9 @@ from ..engine.kernel_control import INTERRUPT_GRACE, TERMINATE_GRACE, dies_with_
 from ..engine.processes import LockFile, started_at, terminate
 from ..errors import CancelledError, ConflictError, InvalidInputError, MlopsError, NotebookError, from_os_error
 from ..i18n import gettext as _
+from ..isolation import isolated_settings
 from ..journal import read
-from ..versioning.service import Restoring, VersioningService
+from ..versioning.service import Restoring, VersioningService, make_hidden_folder
 from ..workspace import CONFIG_NAME, Workspace
 from .comparing import Again
 
@@ -41,6 +41,8 @@ _RECORDER = "jupyter_mlops.cells.replaying"
 _ORIGINAL = "MLOPS_REPLAY_OF"
 _RELOCATED = "relocated.jsonl"
 _LOOK_EVERY = 0.3
+#: A lock that was not taken for so long is removed, seconds.
+_LOCK_KEPT_S = 30 * 24 * 3600.0
 #: From asking the process to end until it is asked harder.
 _GRACE = INTERRUPT_GRACE + TERMINATE_GRACE + 2
 
@@ -66,26 +68,31 @@ def place(workspace: Workspace, run_id: str) -> Iterator[Place]:
     """
     base = workspace.root / _FOLDER
     restoring = VersioningService(workspace).restoring
+    make_hidden_folder(base.parent)
     try:
-        base.mkdir(mode=0o700, parents=True, exist_ok=True)
-        ignore = base.parent / ".gitignore"
-        if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+        base.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise from_os_error(error, _("make the folder {path}").format(path=base), base) from error
     clear(workspace)
-    made = Place(base / run_id, LockFile(base / f"{run_id}.lock"))
-    if not made.lock.acquire():
+    made = Place(base / run_id, lock_of(workspace, run_id))
+    held = made.lock.acquire()
+    while held and not made.lock.in_place():  # it was cleared away as old in this moment
+        made.lock.release()
+        held = made.lock.acquire()
+    if not held:
         raise ConflictError(
             _("The run {run_id} is being verified.").format(run_id=run_id),
             next=_("Wait for it, or cancel it with `mlops verify {run_id} --cancel`.").format(run_id=run_id),
         )
+    asked = cancel_file(workspace, run_id)
     try:
+        asked.unlink(missing_ok=True)
         _take_away(restoring, made.folder)
         made.folder.mkdir()
         yield made
     finally:
         _take_away(restoring, made.folder)
+        asked.unlink(missing_ok=True)
         made.lock.release()
 
 
@@ -101,7 +108,34 @@ def clear(workspace: Workspace) -> list[str]:
                 cleared.append(folder.name)
             finally:
                 lock.release()
+    for file in base.glob("*.lock"):
+        with contextlib.suppress(OSError, MlopsError):
+            if time.time() - file.stat().st_mtime > _LOCK_KEPT_S:
+                _remove_lock(LockFile(file))
     return cleared
+
+
+def _remove_lock(lock: LockFile) -> None:
+    """Remove a lock that nobody holds; who has opened it and takes it then sees that it is no longer in its place."""
+    if lock.acquire():
+        try:
+            lock.path.unlink()
+        finally:
+            lock.release()
+
+
+def cancel_file(workspace: Workspace, run_id: str) -> Path:
+    """Return the file whose being there asks who verifies a run to stop."""
+    return workspace.root / _FOLDER / f"{run_id}.cancel"
+
+
+def ask_to_cancel(workspace: Workspace, run_id: str) -> None:
+    """Ask the process that verifies a run to stop. Raises :class:`MlopsError` where that can't be said."""
+    file = cancel_file(workspace, run_id)
+    try:
+        file.touch()
+    except OSError as error:
+        raise from_os_error(error, _("cancel the verification"), file) from error
 
 
 def lock_of(workspace: Workspace, run_id: str) -> LockFile:
@@ -111,7 +145,7 @@ def lock_of(workspace: Workspace, run_id: str) -> LockFile:
 
 def set_up(workspace: Workspace, tree: Path) -> Workspace:
     """Make the workspace in a work tree one that shares nothing with the original."""
-    config = _isolated(workspace)
+    config = isolated_settings(workspace)
     try:
         tree.mkdir(parents=True, exist_ok=True)
         (tree / CONFIG_NAME).write_text(config, encoding="utf-8")
@@ -120,24 +154,6 @@ def set_up(workspace: Workspace, tree: Path) -> Workspace:
     made = Workspace(tree)
     made.ensure_state()
     return made
-
-
-def _isolated(workspace: Workspace) -> str:
-    """Return the settings as text: storage embedded, nothing kept of what need not be."""
-    name = workspace.name
-    sections: dict[str, dict[str, Any]] = {
-        "workspace": {"name": name},
-        "tracking": {"experiment": workspace.config.tracking.experiment or name},
-        "versioning": {"snapshots": False, "notebooks": False},
-        "engine": {"warm_kernels": False},
-        "cells": {"record": True, "cache": False},
-    }
-    # JSON's texts and truth values are TOML's.
-    return "\n".join(
-        line
-        for section, values in sections.items()
-        for line in [f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
-    )
 
 
 class Replay:

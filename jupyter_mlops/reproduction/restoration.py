@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..environment import ARTIFACT, environment_lock
-from ..errors import NotFoundError
+from ..errors import ConflictError, MissingProgramError, NotFoundError
 from ..i18n import gettext as _
+from ..tracking.service import TrackingService
 from ..versioning.service import VersioningService
 from . import data
 from .environments import differences
 from .executed import executed_notebook, metadata_of, path_beside, seeds_in_words
-from .material import Material, gather, sources_of
-from .types import RebuiltEnvironment, Restoration, RestoreRequest
+from .material import Material, environment_of, gather, sources_of
+from .types import RebuildRequest, Restoration, RestoreRequest, RunEnvironment
 
 if TYPE_CHECKING:
     from ..workspace import Workspace
     from .installers import InstallerName
+    from .rebuilding import Rebuilding
 
 _OTHER_ARTIFACT = "environment-of-run.txt"
 
@@ -69,17 +71,38 @@ def restore(workspace: Workspace, run_id: str, request: RestoreRequest) -> Resto
     )
 
 
-def rebuild(
+def environment(workspace: Workspace, run_id: str) -> RunEnvironment:
+    """Say what a run's environment was; see :meth:`.service.ReproductionService.environment`."""
+    from .environments import Lock
+    from .installers import choose
+
+    run = TrackingService(workspace).run(run_id)
+    lock = Lock.of(environment_of(workspace, run))
+    try:
+        installer = choose(None).name
+    except MissingProgramError:
+        installer = None
+    return RunEnvironment(
+        run_id=run.id,
+        python=" ".join(filter(None, lock.interpreter)),
+        system=lock.system,
+        packages=len(lock.packages),
+        installer=installer or "",
+    )
+
+
+def prepare(
     workspace: Workspace,
     run_id: str,
     name: str,
-    *,
-    replace: bool,
     installer: InstallerName | None,
     cancelled: threading.Event,
     on_progress: Callable[[str], None],
-) -> RebuiltEnvironment:
-    """Make a run's environment again; see :meth:`.service.ReproductionService.rebuild`."""
+) -> tuple[str, Rebuilding]:
+    """Get ready to make a run's environment again; return the run's id and what makes it.
+
+    Raises as :meth:`.service.ReproductionService.rebuild`.
+    """
     from .installers import choose
     from .rebuilding import Rebuilding
 
@@ -102,7 +125,19 @@ def rebuild(
         cancelled,
         on_progress,
     )
-    return making.run(material.run.id, name, replace=replace)
+    return material.run.id, making
+
+
+def check_not_being_made(workspace: Workspace, name: str) -> None:
+    """Raise :class:`ConflictError` while an environment is made in a restored work tree: what is written would stay."""
+    from .rebuilding import FOLDER, being_made
+
+    for each in VersioningService(workspace).restoring.restored():
+        if each.name == name and each.workspace is not None and being_made(each.workspace / FOLDER):
+            raise ConflictError(
+                _("{name} can't be taken away now: its environment is being made.").format(name=name),
+                next=_("Cancel that on the run's page, or wait for its end, and try again."),
+            )
 
 
 def _tree(workspace: Workspace, run_id: str, name: str) -> tuple[Path, Path]:
@@ -152,11 +187,12 @@ def _free_path(versioning: VersioningService, commit: str, notebook: str) -> str
 
 def _notes(workspace: Workspace, material: Material, commit: str) -> list[str]:
     notes = [material.not_recorded] if material.not_recorded else []
-    versioning = VersioningService(workspace)
+    modules = {path for record in material.records for path in record.get("module_files", {})}
+    in_snapshot = data.snapshot_digests(VersioningService(workspace), commit, modules)
     said: set[str] = set()
     for record in material.records:
         for path, module in record.get("module_files", {}).items():
-            kept = data.snapshot_digest(versioning, commit, path) if not path.startswith("/") else None
+            kept = in_snapshot.get(path)
             if kept != record.get("modules", {}).get(module) and path not in said:
                 said.add(path)
                 notes.append(
@@ -179,3 +215,11 @@ def checked_request(into: str, name: str) -> RestoreRequest:
     if name:
         check_name(name)
     return RestoreRequest(into="worktree" if into == "worktree" else "branch", name=name)
+
+
+def checked_rebuild(name: str, replace: bool) -> RebuildRequest:
+    """Make a request of words that a person typed; raises as :func:`checked_request`."""
+    from ..versioning.service import check_name
+
+    check_name(name)
+    return RebuildRequest(name=name, replace=replace)

@@ -6,9 +6,18 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..errors import NotFoundError
+from ..errors import ConflictError, NotFoundError, StoreError
 from ..i18n import gettext as _
-from .types import RebuiltEnvironment, Restoration, RestoreRequest, Verification, VerifyRequest
+from .types import (
+    Rebuild,
+    RebuildRequest,
+    RebuiltEnvironment,
+    Restoration,
+    RestoreRequest,
+    RunEnvironment,
+    Verification,
+    VerifyRequest,
+)
 
 if TYPE_CHECKING:
     from ..workspace import Workspace
@@ -19,6 +28,9 @@ __all__ = ["ReproductionService"]
 #: Durable workflow and queue of verifications (``reproduction.workflows``).
 WORKFLOW = "reproduction.verify"
 QUEUE = "verifications"
+#: Those of environments that are made again.
+REBUILD_WORKFLOW = "reproduction.rebuild"
+REBUILD_QUEUE = "environments"
 
 
 class ReproductionService:
@@ -45,11 +57,14 @@ class ReproductionService:
     def undo_restore(self, name: str, *, force: bool = False) -> None:
         """Take a restored branch, and its work tree, away.
 
-        Raises :class:`NotFoundError` where nothing was restored under this name, :class:`ConflictError` where it was
-        worked in since, unless ``force``.
+        Raises :class:`NotFoundError` where nothing was restored under this name, :class:`WorkedInError` where it was
+        worked in since, unless ``force``, and :class:`ConflictError` while its environment is being made or its branch
+        is checked out elsewhere.
         """
         from ..versioning.service import VersioningService
+        from .restoration import check_not_being_made
 
+        check_not_being_made(self.workspace, name)
         VersioningService(self.workspace).restoring.undo(name, force=force)
 
     def restored(self) -> list[str]:
@@ -57,6 +72,17 @@ class ReproductionService:
         from ..versioning.service import VersioningService
 
         return [each.name for each in VersioningService(self.workspace).restoring.restored()]
+
+    # -- its environment ---------------------------------------------------------------------------------------
+
+    def environment(self, run_id: str) -> RunEnvironment:
+        """Return what the environment of a run was, and by what it can be made again here.
+
+        Raises :class:`NotFoundError` where there is no such run.
+        """
+        from .restoration import environment
+
+        return environment(self.workspace, run_id)
 
     def rebuild(
         self,
@@ -79,17 +105,90 @@ class ReproductionService:
         :class:`EnvironmentFailedError`, :class:`MissingProgramError` without uv and pip, :class:`DiskFullError`,
         :class:`ReadOnlyError`, :class:`CancelledError`.
         """
-        from .restoration import rebuild
+        from .rebuilds import Rebuilder
+        from .restoration import checked_rebuild
 
-        return rebuild(
+        rebuilder = Rebuilder(
             self.workspace,
             run_id,
-            name,
-            replace=replace,
+            checked_rebuild(name, replace),
             installer=installer,
-            cancelled=cancelled or threading.Event(),
-            on_progress=on_progress or (lambda _line: None),
+            cancelled=cancelled,
+            on_progress=on_progress,
         )
+        return rebuilder.run()
+
+    def start_rebuild(self, run_id: str, request: RebuildRequest) -> Rebuild:
+        """Let the worker make a run's environment again; return how it stands. One that goes on there is returned.
+
+        Raises as :meth:`rebuild` for what can be seen before it begins, and :class:`ConflictError` while it is made in
+        another work tree.
+        """
+        import uuid
+
+        from ..engine.attempt import error_info
+        from ..engine.service import EngineService
+        from . import rebuilds
+
+        current = rebuilds.read(self.workspace, run_id)
+        if current is not None and current.status in ("queued", "running"):
+            if current.name == request.name and current.workflow_id:
+                return current
+            raise ConflictError(
+                _("The environment of the run is being made in {folder}.").format(folder=current.folder),
+                next=_("Wait for its end, or cancel it, and try again."),
+                details={"folder": current.folder},
+            )
+        rebuilder = rebuilds.Rebuilder(self.workspace, run_id, request, workflow_id=f"rebuild-{uuid.uuid4().hex}")
+        rebuilder.check()
+        queued = rebuilder.state
+        rebuilds.write(self.workspace, queued)
+        work = (REBUILD_WORKFLOW, queued.run_id, request.model_dump())
+        try:
+            EngineService(self.workspace).enqueue(*work, workflow_id=queued.workflow_id, queue=REBUILD_QUEUE)
+        except StoreError as error:  # nothing is queued; without a worker it is, and waits for one
+            rebuilds.write(self.workspace, queued.model_copy(update={"status": "failed", "error": error_info(error)}))
+            raise
+        return queued
+
+    def cancel_rebuild(self, run_id: str) -> Rebuild:
+        """Cancel the making of an environment that the worker does; one that has ended stays as it is.
+
+        Raises :class:`NotFoundError` where none was asked for, :class:`ConflictError` where another process makes it.
+        """
+        import time
+
+        from ..engine.service import EngineService
+        from . import rebuilds
+
+        found = self.rebuilding(run_id)
+        if found.status not in ("queued", "running"):
+            return found
+        if not found.workflow_id:
+            raise ConflictError(
+                _("The environment is being made by a command in a terminal or a notebook."),
+                next=_("End it there: Ctrl-C, or interrupt the kernel."),
+            )
+        EngineService(self.workspace).cancel(found.workflow_id)
+        if not rebuilds.is_made(self.workspace, found):  # else who makes it says so when it has cleared away
+            found.status, found.ended_at = "cancelled", time.time()
+            rebuilds.write(self.workspace, found)
+        return found
+
+    def rebuilding(self, run_id: str) -> Rebuild:
+        """Return how the last making of a run's environment stands, or how it ended.
+
+        Raises :class:`NotFoundError` where none was asked for, or what was made is gone.
+        """
+        from . import rebuilds
+
+        found = rebuilds.read(self.workspace, run_id)
+        if found is None:
+            raise NotFoundError(
+                _("The environment of the run {run_id} was not made again.").format(run_id=run_id[:80]),
+                next=_("`mlops restore {run_id} --environment` makes it.").format(run_id=run_id[:80]),
+            )
+        return found
 
     # -- verifying ---------------------------------------------------------------------------------------------
 
@@ -123,36 +222,49 @@ class ReproductionService:
         """
         import uuid
 
+        from ..engine.attempt import error_info
         from ..engine.service import EngineService
         from . import results
         from .verification import Verifier
 
         wanted = request or VerifyRequest()
-        current = results.read(self.workspace, run_id)
+        engine = EngineService(self.workspace)
+        current = results.settled(self.workspace, results.read(self.workspace, run_id))
         if current is not None and current.status in ("queued", "running"):
+            if current.workflow_id:
+                engine.ensure_worker()
             return current
         queued = Verifier(self.workspace, run_id, wanted, None).queued()
         queued.workflow_id = f"verify-{uuid.uuid4().hex}"
-        results.write(self.workspace, queued)
-        EngineService(self.workspace).enqueue(
-            WORKFLOW, queued.run_id, wanted.model_dump(), workflow_id=queued.workflow_id, queue=QUEUE
-        )
+        results.write(self.workspace, queued)  # first: the worker may begin at once, and then the file is its own
+        work = (WORKFLOW, queued.run_id, wanted.model_dump())
+        try:
+            engine.enqueue(*work, workflow_id=queued.workflow_id, queue=QUEUE)
+        except StoreError as error:  # nothing is queued; without a worker it is, and waits for one
+            results.write(self.workspace, queued.model_copy(update={"status": "failed", "error": error_info(error)}))
+            raise
         return queued
 
     def cancel(self, run_id: str) -> Verification:
-        """Cancel the verification of a run that the worker does; one that has ended stays as it is.
+        """Cancel the verification of a run, whoever does it; one that has ended stays as it is.
 
-        Raises :class:`NotFoundError` where it was never verified.
+        One that a terminal or a kernel does hears of it in a moment. Raises :class:`NotFoundError` where it was never
+        verified.
         """
         from ..engine.service import EngineService
         from . import results
+        from .replay import ask_to_cancel, lock_of
 
         found = self.verification(run_id)
-        if found.status in ("queued", "running") and found.workflow_id:
-            EngineService(self.workspace).cancel(found.workflow_id)
-            if found.status == "queued":
-                found.status = "cancelled"
-                results.write(self.workspace, found)
+        if found.status not in ("queued", "running"):
+            return found
+        if not found.workflow_id:
+            ask_to_cancel(self.workspace, found.run_id)
+            return found
+        EngineService(self.workspace).cancel(found.workflow_id)
+        if lock_of(self.workspace, found.run_id).holder() is None:  # else who does it says so when it has cleared away
+            found.status = "cancelled"
+            results.write(self.workspace, found)
         return found
 
     def verification(self, run_id: str) -> Verification:
@@ -162,7 +274,8 @@ class ReproductionService:
         """
         from . import results
 
-        found = results.read(self.workspace, run_id) or results.kept_with_run(self.workspace, run_id)
+        found = results.settled(self.workspace, results.read(self.workspace, run_id))
+        found = found or results.kept_with_run(self.workspace, run_id)
         if found is None:
             raise NotFoundError(
                 _("The run {run_id} was not verified yet.").format(run_id=run_id[:80]),

@@ -9,6 +9,7 @@ from pydantic import Field
 from ..schema import ErrorInfo, Model
 
 _NAME = r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$"
+_GIVEN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
 class RestoreRequest(Model):
@@ -73,6 +74,43 @@ class RebuiltEnvironment(Model):
     kernel: str = Field("", description="Name of its Jupyter kernel; empty: ipykernel is not among its packages.")
     programs: list[str] = Field(default_factory=list, description="Of JupyterLab and mlops, which are in it.")
     notes: list[str] = Field(default_factory=list)
+
+
+class RunEnvironment(Model):
+    """The environment that a run had, and what making it again takes."""
+
+    run_id: str
+    python: str = Field(description="Such as `CPython 3.11.7`; empty: the environment of the run is not kept.")
+    system: str = Field(description="Operating system; empty: not recorded.")
+    packages: int = Field(description="Packages to install.")
+    installer: Literal["uv", "pip", ""] = Field(description="What makes it here; empty: neither is installed.")
+
+
+class RebuildRequest(Model):
+    """Where to make a run's environment again."""
+
+    name: str = Field(pattern=_GIVEN_NAME, description="Of the work tree restored from the run.")
+    replace: bool = Field(False, description="An environment that is there is taken away first.")
+
+
+RebuildStatus = Literal["queued", "running", "equal", "different", "failed", "cancelled"]
+
+
+class Rebuild(Model):
+    """How the making of a run's environment stands, or how it ended."""
+
+    run_id: str
+    name: str = Field(description="Of the restored work tree.")
+    status: RebuildStatus
+    workflow_id: str = Field("", description="Of the work of the worker; empty: another process does it.")
+    folder: str = Field(description="Workspace path of the virtual environment.")
+    started_at: float
+    ended_at: float | None = None
+    packages_total: int = 0
+    packages_done: int = Field(0, description="Packages that are in it by now.")
+    doing: str = Field("", description="What was said of it last, a line.")
+    result: RebuiltEnvironment | None = Field(None, description="What was made; null: nothing, or not yet.")
+    error: ErrorInfo | None = Field(None, description="Why it could not be made. Nothing half-made is kept.")
 
 
 class Restoration(Model):

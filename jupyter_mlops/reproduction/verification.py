@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..cells.service import content_digest, file_digest
+from ..cells.service import content_digest, file_digest, source_hash
 from ..engine.attempt import error_info
 from ..errors import CancelledError, InvalidInputError, MlopsError, NotebookError, NotFoundError
 from ..i18n import gettext as _
@@ -23,7 +23,7 @@ from . import data, environments, results
 from .comparing import Again, Comparer
 from .executed import executed_notebook, metadata_of
 from .material import gather
-from .replay import Place, Replay, check_inputs, place, set_up, stop_worker
+from .replay import Place, Replay, cancel_file, check_inputs, place, set_up, stop_worker
 from .tables import first_difference
 from .types import MetricComparison, PackageChange, ResultDifference, Verification, VerifyRequest
 
@@ -82,6 +82,7 @@ class Verifier:
         deadline = time.monotonic() + self.request.timeout_seconds if self.request.timeout_seconds else None
         try:
             with place(self.workspace, self.material.run.id) as here:
+                results.forget_old(self.workspace)
                 self._tell(always=True)
                 self._verify(here, deadline, cancelled)
         except MlopsError as error:
@@ -143,7 +144,7 @@ class Verifier:
         versioning, material = VersioningService(self.workspace), self.material
         with self._commit() as commit:
             copy = set_up(self.workspace, versioning.restoring.check_out(commit, here.tree))
-            found = data.check(self.workspace, commit, material.records, copy.root)
+            found = data.check(self.workspace, commit, material.records, copy.root, look=lambda: self._heed(cancelled))
             if self.request.present:
                 found = [
                     e.model_copy(update={"state": "changed"} if e.state == "other in snapshot" else {}) for e in found
@@ -169,7 +170,7 @@ class Verifier:
         deadline: float | None,
         cancelled: threading.Event,
     ) -> list[Again | None]:
-        run = [record for record in session if not _why_not_run(record)]
+        run = [_without_installs(record) for record in session if not _why_not_run(record)]
         notebook = session[0]["notebook"] or self.material.notebook
         original = data.snapshot_content(VersioningService(self.workspace), commit, notebook) if notebook else None
         content, _indices = executed_notebook(run, metadata_of(original or b""))
@@ -178,15 +179,17 @@ class Verifier:
 
         def progress(cells: int) -> None:
             self.state.cells_done = done + cells
+            self._heed(cancelled)
             self._tell()
 
         result = replay.run(content, deadline=deadline, cancelled=cancelled, on_progress=progress)
-        recorded = iter(replay.again())
+        recorded, expected = iter(replay.again()), iter(run)
         self.state.cells_done = done + len(run)
         found: list[Again | None] = []
         for record in session:
-            each = None if _why_not_run(record) else next(recorded, None)
-            if each is not None and each.record["source_hash"] != record["source_hash"]:
+            skipped = bool(_why_not_run(record))
+            each, wanted = (None, record) if skipped else (next(recorded, None), next(expected))
+            if each is not None and each.record["source_hash"] != wanted["source_hash"]:
                 raise NotebookError(
                     _("The cells of {notebook} could not be followed when they ran again.").format(notebook=notebook),
                     why=_("The record of In [{count}] is of another cell.").format(count=record["count"]),
@@ -265,6 +268,13 @@ class Verifier:
 
     # ----------------------------------------------------------------------------------------------------------
 
+    def _heed(self, cancelled: threading.Event) -> None:
+        """Take to heart that another process has asked for the end. Raises :class:`CancelledError`."""
+        if cancel_file(self.workspace, self.material.run.id).exists():
+            cancelled.set()
+        if cancelled.is_set():
+            raise CancelledError(_("The verification was cancelled."))
+
     def _tell(self, *, always: bool = False) -> None:
         now = time.monotonic()
         if not always and now - self._told < _TELL_EVERY:
@@ -285,8 +295,33 @@ def _why_not_run(record: Execution) -> str:
     """Say why an execution is not run again; empty: it is."""
     if record["status"] in ("interrupted", "died"):
         return _("It was interrupted: how far it came can't be repeated.")
-    if _INSTALLS.search(record["source"]):
+    if _INSTALLS.search(record["source"]) and not _has_code(_without_installs(record)["source"]):
         return _("It installs packages; the environments are compared instead.")
     if _REPRODUCES.search(record["source"]):
         return _("It restores or verifies a run.")
     return ""
+
+
+def _without_installs(record: Execution) -> Execution:
+    """Return an execution without the lines that install packages: the environments are compared instead."""
+    source = record["source"]
+    if not _INSTALLS.search(source):
+        return record
+    kept: list[str] = []
+    goes_on = False
+    for line in source.split("\n"):
+        if goes_on:
+            kept.append("")
+        elif _INSTALLS.match(line):
+            indent = line[: len(line) - len(line.lstrip())]
+            kept.append(f"{indent}pass" if indent else "")  # it may be all that an `if` has
+        else:
+            kept.append(line)
+            continue
+        goes_on = line.rstrip().endswith("\\")
+    rest = "\n".join(kept)
+    return {**record, "source": rest, "source_hash": source_hash(rest)}
+
+
+def _has_code(source: str) -> bool:
+    return any(line.strip() and not line.lstrip().startswith(("#", "%%capture")) for line in source.split("\n"))

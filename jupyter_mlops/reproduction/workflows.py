@@ -1,4 +1,7 @@
-"""The durable workflow of verifications, as the worker loads it (``engine.commands.MODULES``)."""
+"""The durable workflows of verifying runs and of making their environments, loaded by the worker.
+
+``engine.commands.MODULES`` names this module.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ from ..engine import durable
 from ..engine.attempt import error_info
 from ..errors import CancelledError, MlopsError
 from ..workspace import Workspace
-from .service import QUEUE, WORKFLOW
-from .types import VerifyRequest
+from .service import QUEUE, REBUILD_QUEUE, REBUILD_WORKFLOW, WORKFLOW
+from .types import RebuildRequest, VerifyRequest
 
 #: One at a time: a verification is to find the machine much as the run did.
 durable.queue(QUEUE, concurrency=1)
+#: They wait for networks and disks more than for cores.
+durable.queue(REBUILD_QUEUE, concurrency=2)
 #: What the worker works for. Recovered workflows may begin a moment before it is told (``on_worker_start``).
 _worker: Future[Workspace] = Future()
 
@@ -42,6 +47,38 @@ def _verify(run_id: str, request: dict[str, Any]) -> str:
     except CancelledError:
         if durable.stopping():  # not cancelled: it begins again with the next worker
             results.write(workspace, verifier.queued())
+        raise
+
+
+@durable.workflow(REBUILD_WORKFLOW)
+def rebuild_environment(run_id: str, request: dict[str, Any]) -> str:
+    """Make a run's environment again; return ``equal`` or ``different``. Cut off by a crash, it begins again."""
+    return durable.step(_rebuild, run_id, request)
+
+
+def _rebuild(run_id: str, request: dict[str, Any]) -> str:
+    from . import rebuilds
+
+    workspace, mine = _worker.result(), durable.workflow_id() or ""
+    wanted = RebuildRequest.model_validate(request)
+    before = rebuilds.read(workspace, run_id)
+    if before is not None and before.workflow_id == mine:
+        if before.result is not None:  # killed after it was made, and before that was recorded
+            return before.status
+        if before.status == "running":  # what is there was made by the try that was cut off
+            wanted.replace = True
+    try:
+        rebuilder = rebuilds.Rebuilder(workspace, run_id, wanted, cancelled=durable.cancellation(), workflow_id=mine)
+    except MlopsError as error:  # the run, or the work tree, went while this waited for its turn
+        if before is not None and before.workflow_id == mine:
+            before.status, before.error = "failed", error_info(error)
+            rebuilds.write(workspace, before)
+        raise
+    try:
+        return rebuilder.run().status
+    except CancelledError:
+        if durable.stopping():  # not cancelled: it begins again with the next worker
+            rebuilder.waits()
         raise
 
 

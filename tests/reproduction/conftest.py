@@ -11,12 +11,18 @@ import pytest
 from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
+from jupyter_mlops import environment
 from jupyter_mlops.context import NOTEBOOK_VARIABLE
+from jupyter_mlops.engine.kernel_ports import choose_ports
+from jupyter_mlops.environment import SOURCES_ARTIFACT, TAG_ENVIRONMENT
 from jupyter_mlops.reproduction.service import ReproductionService
+from jupyter_mlops.tracking.run import run as tracked
 from jupyter_mlops.tracking.service import TrackingService
 from jupyter_mlops.tracking.types import RunQuery
 from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
 from tests.versioning.conftest import Repo
+
+from .small_packages import lock_of, wheel
 
 MODULE = "def feature(values):\n    return [2 * each for each in values]\n"
 TABLE = "x,y\n" + "".join(f"{n},{3 * n + 1}\n" for n in range(40))
@@ -39,6 +45,7 @@ class Notebook:
         self.workspace, self.path = workspace, path
         environment = {**os.environ, WORKSPACE_VARIABLE: str(workspace.root), NOTEBOOK_VARIABLE: path, **(env or {})}
         self._manager = KernelManager(kernel_name="python3")
+        choose_ports(self._manager)
         extension = "--IPKernelApp.extra_extensions=jupyter_mlops"
         arguments = ["--HistoryManager.hist_file=:memory:", extension]
         self._manager.start_kernel(cwd=str(workspace.root), env=environment, extra_arguments=arguments)
@@ -123,3 +130,56 @@ def run_cells(workspace: Workspace, project: Repo) -> Iterator[Run]:
 @pytest.fixture
 def service(workspace: Workspace) -> ReproductionService:
     return ReproductionService(workspace)
+
+
+# -- environments --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of wheels: two versions of one package, one of others."""
+    folder = tmp_path_factory.mktemp("index")
+    for name, version in (("alpha", "1.0"), ("alpha", "2.0"), ("beta.tools", "0.1"), ("gamma", "3")):
+        wheel(folder, name, version)
+    launcher = {"ipykernel_launcher.py": "import alpha; print(alpha.version)\n"}
+    wheel(folder, "ipykernel", "1", launcher)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lock(index: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What an environment with packages of the index says of itself."""
+    wanted = ("alpha==1.0", "beta.tools==0.1", "gamma==3")
+    return lock_of(tmp_path_factory.mktemp("then"), "--find-links", str(index), *wanted)
+
+
+@pytest.fixture
+def offline(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the folder is asked, by installers that have no settings of this machine's."""
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_NO_CONFIG", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    for tool in ("PIP", "UV"):
+        monkeypatch.setenv(f"{tool}_NO_INDEX", "1")
+        monkeypatch.setenv(f"{tool}_FIND_LINKS", str(index))
+
+
+@pytest.fixture
+def run_id(workspace: Workspace, project: Repo, lock: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A run whose record says that it was made in the small environment."""
+    monkeypatch.setenv(WORKSPACE_VARIABLE, str(workspace.root))
+    with tracked("script") as made:
+        pass
+    has_environment(workspace, made.id, lock, "")
+    return made.id
+
+
+def has_environment(workspace: Workspace, run_id: str, lock: str, sources: str) -> None:
+    digest = environment.hash_of(lock)
+    (workspace.state / "environments" / f"{digest}.txt").write_text(lock)
+    client = TrackingService(workspace).client()
+    client.set_tag(run_id, TAG_ENVIRONMENT, digest)
+    client.log_text(run_id, sources, SOURCES_ARTIFACT)

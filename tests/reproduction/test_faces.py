@@ -63,7 +63,9 @@ async def test_over_http(jp_fetch: Fetch, jp_root_dir: Path, monkeypatch: pytest
     assert await refused("POST", "runs", run_id, "restore", body={"name": "again"}) == (409, "conflict")
     assert (await refused("POST", "runs", run_id, "restore", body={"name": "../x"}))[0] in (400, 422)
     assert await refused("POST", "runs", "0" * 32, "restore", body={}) == (404, "not-found")
-    assert (await ask("DELETE", "restored", "again")).code == 204
+    (workspace.root / "restored/again/util.py").write_text("x = 2\n")
+    assert await refused("DELETE", "restored", "again") == (409, "worked-in")
+    assert (await ask("DELETE", "restored", "again", force="true")).code == 204
     assert await refused("DELETE", "restored", "again") == (404, "not-found")
     assert not (workspace.root / "restored/again").exists()
     assert await refused("GET", "runs", run_id, "verification") == (404, "not-found")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -22,7 +21,6 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_mlops import environment
 from jupyter_mlops.cli import cli
-from jupyter_mlops.environment import SOURCES_ARTIFACT, TAG_ENVIRONMENT
 from jupyter_mlops.errors import CancelledError, ConflictError, DiskFullError, NotFoundError
 from jupyter_mlops.magics.reproduction import ReproductionMagics
 from jupyter_mlops.reproduction import installers, words
@@ -31,47 +29,17 @@ from jupyter_mlops.reproduction.rebuilding import Rebuilding
 from jupyter_mlops.reproduction.service import ReproductionService
 from jupyter_mlops.reproduction.types import RebuiltEnvironment, RestoreRequest
 from jupyter_mlops.tracking.run import run as tracked
-from jupyter_mlops.tracking.service import TrackingService
 from jupyter_mlops.versioning.service import VersioningService
 from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
 from tests.versioning.conftest import Repo
 
+from .conftest import has_environment
 from .small_packages import lock_of, sources_of, wheel
 from .small_packages import project as write_project
 
+pytestmark = pytest.mark.usefixtures("offline")
+
 BOTH: tuple[InstallerName, ...] = ("uv", "pip")
-
-
-@pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of wheels: two versions of one package, one of others."""
-    folder = tmp_path_factory.mktemp("index")
-    for name, version in (("alpha", "1.0"), ("alpha", "2.0"), ("beta.tools", "0.1"), ("gamma", "3")):
-        wheel(folder, name, version)
-    launcher = {"ipykernel_launcher.py": "import alpha; print(alpha.version)\n"}
-    wheel(folder, "ipykernel", "1", launcher)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def lock(index: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What an environment with packages of the index says of itself."""
-    wanted = ("alpha==1.0", "beta.tools==0.1", "gamma==3")
-    return lock_of(tmp_path_factory.mktemp("then"), "--find-links", str(index), *wanted)
-
-
-@pytest.fixture(autouse=True)
-def offline(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the folder is asked, by installers that have no settings of this machine's."""
-    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("UV_NO_CONFIG", "1")
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
-    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
-    for tool in ("PIP", "UV"):
-        monkeypatch.setenv(f"{tool}_NO_INDEX", "1")
-        monkeypatch.setenv(f"{tool}_FIND_LINKS", str(index))
 
 
 class Tree:
@@ -105,24 +73,6 @@ def tree(workspace: Workspace) -> Tree:
     return Tree(workspace)
 
 
-@pytest.fixture
-def run_id(workspace: Workspace, project: Repo, lock: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A run whose record says that it was made in the small environment."""
-    monkeypatch.setenv(WORKSPACE_VARIABLE, str(workspace.root))
-    with tracked("script") as made:
-        pass
-    has_environment(workspace, made.id, lock, "")
-    return made.id
-
-
-def has_environment(workspace: Workspace, run_id: str, lock: str, sources: str) -> None:
-    digest = environment.hash_of(lock)
-    (workspace.state / "environments" / f"{digest}.txt").write_text(lock)
-    client = TrackingService(workspace).client()
-    client.set_tag(run_id, TAG_ENVIRONMENT, digest)
-    client.log_text(run_id, sources, SOURCES_ARTIFACT)
-
-
 @pytest.mark.parametrize("by", BOTH)
 def test_the_hash_of_the_rebuilt_environment_is_equal(tree: Tree, lock: str, by: InstallerName) -> None:
     found = tree.rebuild(lock, by)
@@ -130,7 +80,7 @@ def test_the_hash_of_the_rebuilt_environment_is_equal(tree: Tree, lock: str, by:
     assert (found.packages, found.unavailable, found.folder) == ([], [], ".venv")
     assert tree.version_of("alpha") == "1.0"
     assert f"Installing 3 packages with {by}" in tree.said
-    assert (tree.folder / ".gitignore").read_text() == "*\n"
+    assert (tree.folder / ".gitignore").read_text().strip() == "*"
     assert not (tree.folder / "mlops-unfinished").exists()
     # It stays, unless it is to be made anew
     with pytest.raises(ConflictError, match="already"):

@@ -198,6 +198,15 @@ def test_killed_cancelled_and_out_of_time(
         service.verify(run_id, VerifyRequest(timeout_seconds=4))
     assert service.verification(run_id).status == "failed"
     assert project.git("worktree", "list").count("\n") == 0
+
+    # When another process cancels it
+    def ask(state: Verification) -> None:
+        if state.cells_done:
+            service.cancel(run_id)
+
+    with pytest.raises(CancelledError):
+        service.verify(run_id, on_change=ask)
+    assert service.verification(run_id).status == "cancelled"
     # When it is cancelled
     cancelled = threading.Event()
 

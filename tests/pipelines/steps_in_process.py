@@ -6,6 +6,7 @@ Variables pass through the same files as in a pipeline; only the database that s
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ class _Workbench:
 class StepsRun:
     """All steps of a proposal, run one after the other."""
 
-    def __init__(self, proposal: Proposal, seed: int):
+    def __init__(self, proposal: Proposal, seed: int, *, own_modules: Sequence[str] = ()):
+        """``own_modules``: the user's modules, which each process loads for itself."""
         #: Step → its namespace, and the state of ``random``, at its end.
         self.spaces: dict[str, dict[str, Any]] = {}
         self.random: dict[str, Any] = {}
@@ -90,6 +92,8 @@ class StepsRun:
             }
             workbench = _Workbench(contents)
             random.seed(seed)  # every process begins like this
+            for name in own_modules:
+                sys.modules.pop(name, None)
             with main_module() as space:
                 space["__name__"] = "__main__"
                 space["__step__"] = workbench

@@ -16,7 +16,7 @@ from jupyter_mlops.errors import InvalidInputError
 from jupyter_mlops.pipelines.from_cells.proposing import Proposal, propose_from
 from jupyter_mlops.workspace import Workspace
 from tests.cells.sessions import EndlessError, Session, fresh_workspace, picture
-from tests.cells.test_cache_properties import FIRST, guarded
+from tests.cells.test_cache_properties import FIRST, forget, guarded
 
 from .steps_in_process import StepsRun, as_notebook, files
 
@@ -48,6 +48,7 @@ def begin(workspace: Workspace) -> None:
     for name in ("file.txt", "other.txt"):
         (workspace.root / name).unlink(missing_ok=True)
     random.seed(_SEED)
+    forget()
 
 
 def whole(workspace: Workspace, sources: list[str]) -> Session:

@@ -116,6 +116,8 @@ class Survey:
         self._functions: dict[str, Names] = {}
         self._sources: dict[str, str] = {}
         self._atomic: set[str] = set()
+        #: Names that imports bind.
+        self._imported: set[str] = set()
         #: Names whose groups are told from code.
         self._guessed: set[str] = set()
         #: The last cell that binds names which only it knows: a star import, code made as text.
@@ -173,7 +175,9 @@ class Survey:
             seconds=float(record.get("seconds", 0.0)),
         )
         quiet: Execution = {**record, "opaque": [], "effects": [], "options": options, "options_after": after}
-        facts.sets_up = bool(library_sets_up(quiet)) or static.sets_up(cell.source)
+        # What is set of a module, of a library's or of the user's own, is lost in another process.
+        sets = [each for each in record.get("effects", ()) if not each.startswith(("%", "!"))]
+        facts.sets_up = bool(sets or library_sets_up(quiet)) or static.sets_up(cell.source, self._imported)
         facts.types = {name: value["type"] for name, value in record.get("values", {}).items() if "type" in value}
         facts.once = self._once(cell, record, facts)
         if record.get("runs_open"):
@@ -248,7 +252,7 @@ class Survey:
             anew=set(code.certain) & found.writes,
             # Names that can't share anything stay alone.
             groups=[frozenset({name}) for name in found.writes if name not in sharing],
-            sets_up=static.sets_up(cell.source),
+            sets_up=static.sets_up(cell.source, self._imported) or (found.sets_hidden and not found.opaque),
         )
         if len(sharing) > 1 and found.writes | found.changes:
             facts.groups.append(frozenset(sharing))
@@ -345,6 +349,8 @@ class Survey:
         if facts.recorded and record is not None:
             self._values |= record.get("values", {})
         regroup(self._groups, {"groups": [sorted(group) for group in facts.groups], "deleted": sorted(facts.deletes)})
+        imported = static.imported(cell.source)
+        self._imported = (self._imported - (facts.anew - imported)) | imported
         self._bound = (self._bound | facts.touches) - facts.deletes
         if facts.recorded:
             self._certain = (self._certain | facts.touches) - facts.deletes

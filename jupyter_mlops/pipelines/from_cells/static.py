@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 
 from ...cells.api import code_of, imported_by
 from ...i18n import gettext as _
@@ -49,26 +49,43 @@ _HANDLES = {
 }
 
 
-def sets_up(source: str) -> bool:
-    """Whether a cell sets state that later cells may depend on without naming it. Function bodies don't count."""
-    return bool(_SETS.search(run_at_once(source)) or _MAGIC.search(source) or installs(source)) or patches(source)
+def sets_up(source: str, known: Set[str] = frozenset()) -> bool:
+    """Whether a cell sets state that later cells may depend on without naming it. Function bodies don't count.
+
+    ``known`` holds names that cells above import.
+    """
+    sets = _SETS.search(run_at_once(source)) or _MAGIC.search(source) or installs(source)
+    return bool(sets) or patches(source, known)
 
 
-def patches(source: str) -> bool:
-    """Whether a cell assigns to an attribute or item of a module that it, or the name's use, shows to be one."""
+def patches(source: str, known: Set[str] = frozenset()) -> bool:
+    """Whether a cell sets an attribute or item of what it, or a cell above, imports, or the name shows to be one."""
     code = code_of(source)
     if code is None:
         return False
     modules = {name for node in ast.walk(code.tree) if isinstance(node, ast.Import) for name in imported_by(node)}
-    modules |= {"np", "pd", "plt", "os", "sys", "mpl", "sns", "torch"} & code.reads
+    modules |= ({"np", "pd", "plt", "os", "sys", "mpl", "sns", "torch"} | known) & code.reads
     for node in _at_once(code.tree):
+        given = node.args[:1] if isinstance(node, ast.Call) and ast.unparse(node.func) in ("setattr", "delattr") else []
+        if any(_root(each) in modules for each in given):
+            return True
         for target in _targets(node):
-            root: ast.expr = target
-            while isinstance(root, (ast.Attribute, ast.Subscript)):
-                root = root.value
-            if root is not target and isinstance(root, ast.Name) and root.id in modules:
+            if not isinstance(target, ast.Name) and _root(target) in modules:
                 return True
     return False
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def imported(source: str) -> set[str]:
+    """Return the names that the imports of a cell bind."""
+    code = code_of(source)
+    nodes = ast.walk(code.tree) if code is not None else ()
+    return {name for each in nodes if isinstance(each, (ast.Import, ast.ImportFrom)) for name in imported_by(each)}
 
 
 def run_at_once(source: str) -> str:

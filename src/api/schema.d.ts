@@ -693,6 +693,61 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/reproduction/runs/{run_id}/environment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the environment of a run was, and by what it can be made again here. */
+        get: operations["get_run_environment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reproduction/runs/{run_id}/rebuild": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the last making of a run's environment stands, or how it ended. */
+        get: operations["get_rebuild"];
+        put?: never;
+        /**
+         * Make a run's environment again in its restored work tree, by the worker, and compare their hashes.
+         * @description Progress comes as changes of the run.
+         */
+        post: operations["start_rebuild"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reproduction/runs/{run_id}/rebuild/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel the making of a run's environment; one that has ended stays as it is. */
+        post: operations["cancel_rebuild"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/lineage/trace": {
         parameters: {
             query?: never;
@@ -1480,7 +1535,7 @@ export interface components {
         };
         /** @description One page of executions. */
         ExecutionPage: {
-            items: components["schemas"]["RecordedExecution"][];
+            items: components["schemas"]["ListedExecution"][];
             /** @default  */
             next_page_token: string;
         };
@@ -1633,6 +1688,68 @@ export interface components {
             /** @description An endpoint or deployment: whether it answers now. Others: null. */
             live: boolean | null;
         };
+        /** @description One run of one cell among those of its session. */
+        ListedExecution: {
+            id: string;
+            /** @description The kernel that ran it, from its start to its end. */
+            session: string;
+            /** @description Place in the session, from 1. */
+            sequence: number;
+            /** @description Workspace path; empty: the kernel belongs to no notebook of the workspace. */
+            notebook: string;
+            cell_id: string;
+            /** @description Jupyter's number of the execution, `In [7]`. */
+            count: number;
+            /** @description First telling line of the cell. */
+            title: string;
+            /**
+             * @description died: the kernel ended, or stopped recording, while it ran. cached: its results were taken from an earlier execution.
+             * @enum {string}
+             */
+            status: "running" | "succeeded" | "failed" | "interrupted" | "died" | "cached";
+            /** @description UTC seconds since the epoch. */
+            started_at: number;
+            /** @description How long it took; null: it runs, or its end is not known. */
+            seconds: number | null;
+            /** @description `<exception>: <message>`; empty: none. */
+            error: string;
+            /** @description Names read → the version that they had. */
+            reads: {
+                [key: string]: string;
+            };
+            /** @description Names bound. */
+            written: string[];
+            /** @description Names whose objects may have been changed in place. */
+            changed: string[];
+            deleted: string[];
+            /** @description Files read → digest of their content. */
+            files_read: {
+                [key: string]: string;
+            };
+            files_written: {
+                [key: string]: string;
+            };
+            /** @description Data read through connections and datasets → version. */
+            data: {
+                [key: string]: string;
+            };
+            /** @description MLflow runs that were active in it. */
+            runs: string[];
+            /** @description Hash of all that its result follows from; empty: that can't be told. */
+            key: string;
+            /** @description Why parts of the record are missing; empty: none are. */
+            incomplete: string;
+            /**
+             * @description A jump to an earlier state of the variables: the execution after which they were so, `start`: before the first; empty: none.
+             * @default
+             */
+            restored: string;
+            pipeline_run_id: string;
+            step: string;
+            attempt: number;
+            /** @description A jump to an earlier state of the variables has left it behind. */
+            left: boolean;
+        };
         /** @description One code cell as it is on the screen. */
         LiveCell: {
             id: string;
@@ -1641,7 +1758,7 @@ export interface components {
         /** @description The least executions that made something, in the order in which they ran. */
         LiveSlice: {
             /** @enum {string} */
-            kind: "variable" | "execution" | "run" | "file";
+            kind: "variable" | "execution" | "run" | "file" | "model" | "endpoint" | "metric";
             name: string;
             session: string;
             /** @description Executions that the session has. */
@@ -1983,6 +2100,85 @@ export interface components {
             /** @description Why it begins where it does, what was moved or joined. */
             notes: string[];
         };
+        /** @description How the making of a run's environment stands, or how it ended. */
+        Rebuild: {
+            run_id: string;
+            /** @description Of the restored work tree. */
+            name: string;
+            /** @enum {string} */
+            status: "queued" | "running" | "equal" | "different" | "failed" | "cancelled";
+            /**
+             * @description Of the work of the worker; empty: another process does it.
+             * @default
+             */
+            workflow_id: string;
+            /** @description Workspace path of the virtual environment. */
+            folder: string;
+            started_at: number;
+            /** @default null */
+            ended_at: number | null;
+            /** @default 0 */
+            packages_total: number;
+            /**
+             * @description Packages that are in it by now.
+             * @default 0
+             */
+            packages_done: number;
+            /**
+             * @description What was said of it last, a line.
+             * @default
+             */
+            doing: string;
+            /**
+             * @description What was made; null: nothing, or not yet.
+             * @default null
+             */
+            result: components["schemas"]["RebuiltEnvironment"] | null;
+            /**
+             * @description Why it could not be made. Nothing half-made is kept.
+             * @default null
+             */
+            error: components["schemas"]["ErrorInfo"] | null;
+        };
+        /** @description Where to make a run's environment again. */
+        RebuildRequest: {
+            /** @description Of the work tree restored from the run. */
+            name: string;
+            /**
+             * @description An environment that is there is taken away first.
+             * @default false
+             */
+            replace: boolean;
+        };
+        /** @description A run's environment, made again. */
+        RebuiltEnvironment: {
+            run_id: string;
+            /** @description Of the restored work tree that it lies in. */
+            name: string;
+            /** @enum {string} */
+            status: "equal" | "different";
+            /** @description Workspace path of the virtual environment. */
+            folder: string;
+            /** @enum {string} */
+            installer: "uv" | "pip";
+            /** @description Packages that were installed. */
+            installed: number;
+            /** @description Hash of the run's environment, its tag `mlops.environment`. */
+            hash_then: string;
+            /** @description Of this one, of what the record tells: one from before the operating system was recorded has none. */
+            hash_now: string;
+            /** @description What is different: `now` is what was installed. */
+            packages: components["schemas"]["PackageChange"][];
+            unavailable: components["schemas"]["UnavailablePackage"][];
+            /**
+             * @description Name of its Jupyter kernel; empty: ipykernel is not among its packages.
+             * @default
+             */
+            kernel: string;
+            /** @description Of JupyterLab and mlops, which are in it. */
+            programs: string[];
+            notes: string[];
+        };
         /** @description One run of one cell, as a row of a list. */
         RecordedExecution: {
             id: string;
@@ -2161,6 +2357,21 @@ export interface components {
             /** @description Why it failed, `<exception>: <message>`; empty: it did not, or it is unknown. */
             error: string;
         };
+        /** @description The environment that a run had, and what making it again takes. */
+        RunEnvironment: {
+            run_id: string;
+            /** @description Such as `CPython 3.11.7`; empty: the environment of the run is not kept. */
+            python: string;
+            /** @description Operating system; empty: not recorded. */
+            system: string;
+            /** @description Packages to install. */
+            packages: number;
+            /**
+             * @description What makes it here; empty: neither is installed.
+             * @enum {string}
+             */
+            installer: "uv" | "pip" | "";
+        };
         /** @description A file with the notebook of a run, byte for byte as it was. */
         RunNotebook: {
             /** @description The notebook, a workspace path. */
@@ -2257,7 +2468,7 @@ export interface components {
              * @default
              */
             notebook: string;
-            /** @description A variable, a file, the id of an MLflow run or of an execution. */
+            /** @description A variable, a file, the id of an MLflow run or of an execution; `models:/NAME/VERSION`, `models:/NAME@ALIAS`, `endpoint:NAME`, `metric:RUN/NAME`. */
             name: string;
         };
         /** @description The exact state behind a run, a commit under `refs/mlops/`. Runs that found nothing changed share one. */
@@ -2432,6 +2643,13 @@ export interface components {
             edges: components["schemas"]["Edge"][];
             /** @description More lies beyond the depth or the limit of 1,000 nodes. */
             truncated: boolean;
+        };
+        /** @description A package of a run's environment that could not be installed. */
+        UnavailablePackage: {
+            name: string;
+            version: string;
+            /** @description What the installer said. */
+            why: string;
         };
         /** @description A file or data that an execution, or one that it follows from, read. */
         UsedSource: {
@@ -4255,6 +4473,142 @@ export interface operations {
             400: components["responses"]["Problem400"];
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_run_environment: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The environment that a run had, and what making it again takes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunEnvironment"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    get_rebuild: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How the making of a run's environment stands, or how it ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rebuild"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    start_rebuild: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RebuildRequest"];
+            };
+        };
+        responses: {
+            /** @description How the making of a run's environment stands, or how it ended. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rebuild"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
+            413: components["responses"]["Problem413"];
+            415: components["responses"]["Problem415"];
+            422: components["responses"]["Problem422"];
+            501: components["responses"]["Problem501"];
+            503: components["responses"]["Problem503"];
+            507: components["responses"]["Problem507"];
+        };
+    };
+    cancel_rebuild: {
+        parameters: {
+            query?: {
+                /** @description Folder below the server's root that is, or lies in, the workspace; empty: the root. */
+                workspace?: string;
+            };
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description How the making of a run's environment stands, or how it ended. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rebuild"];
+                };
+            };
+            400: components["responses"]["Problem400"];
+            403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
+            409: components["responses"]["Problem409"];
             422: components["responses"]["Problem422"];
             501: components["responses"]["Problem501"];
             503: components["responses"]["Problem503"];

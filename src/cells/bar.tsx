@@ -16,6 +16,10 @@ import {
 } from '../components';
 import type { Runner } from './runner';
 import type { SliceModel } from './slice-model';
+import type { LiveSlice } from './types';
+
+/** Characters of an id that tell it from others. */
+const SHORT = 8;
 
 export interface IBarOptions {
   readonly services: IServices;
@@ -158,7 +162,7 @@ function SlicePart(options: IBarOptions): JSX.Element | null {
       aria-label={trans.__('Slice of %1', slice.name)}
     >
       <span className="jp-mlops-Bar-text" role="status">
-        {trans.__('Slice of')} <code>{slice.name}</code>
+        {trans.__('Slice of')} <code title={slice.name}>{short(slice)}</code>
         {': '}
         {trans._n(
           '%1 of %2 execution',
@@ -208,4 +212,13 @@ function SlicePart(options: IBarOptions): JSX.Element | null {
       )}
     </section>
   );
+}
+
+/** A run's or an execution's id, shortened. */
+function short({ kind, name }: LiveSlice): string {
+  if (kind === 'metric') {
+    const [run = '', ...key] = name.replace(/^metric:/, '').split('/');
+    return `${run.slice(0, SHORT)}/${key.join('/')}`;
+  }
+  return kind === 'run' || kind === 'execution' ? name.slice(0, SHORT) : name;
 }

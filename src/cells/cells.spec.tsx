@@ -1,6 +1,8 @@
 import { cleanup, fireEvent, screen } from '@testing-library/react';
+import type { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { Signal } from '@lumino/signaling';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Topic } from '../events/tokens';
 import { FakeNotebook, standing, standings } from '../testing/cells';
 import { FakeServer, problem, readyKit, type IKit } from '../testing/kit';
 import { noTranslation } from '../i18n';
@@ -8,6 +10,12 @@ import { Gutter } from './gutter';
 import { markOf, SHAPES } from './mark';
 import { StandingsModel } from './standings-model';
 import type { CellStanding, CellStandings } from './types';
+
+/** The person's settings, with the marks turned off. */
+const withoutMarks = {
+  composite: { showMarks: false },
+  changed: new Signal({})
+} as unknown as ISettingRegistry.ISettings;
 
 vi.mock('@jupyterlab/notebook', () => ({ NotebookActions: {} }));
 
@@ -136,6 +144,24 @@ describe('how cells stand', () => {
     view.ran.emit();
     await vi.advanceTimersByTimeAsync(200);
     expect(model.standings).toBeNull();
+    expect(model.failure?.code).toBe('http-500');
+    server.on('POST', STATES, () => answer);
+    view.ran.emit();
+    await vi.advanceTimersByTimeAsync(200);
+    expect(model.failure).toBeNull();
+  });
+
+  it('is asked for when a cell ran by another client, or variables went back', async () => {
+    const change = (topic: Topic, key: string) =>
+      kit.changes.announce({ topic, key });
+    change('cell_execution', 'train.ipynb');
+    change('cell_execution', '');
+    await vi.advanceTimersByTimeAsync(200);
+    expect(asked()).toBe(2);
+    change('cell_execution', 'other.ipynb');
+    change('run', 'train.ipynb');
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(asked()).toBe(2);
   });
 
   it('is not asked for without a kernel, and needs a workspace', async () => {
@@ -175,11 +201,51 @@ describe('how cells stand', () => {
     view.ran.emit();
     await vi.advanceTimersByTimeAsync(200);
     expect(marks().map(mark => mark.dataset.kind)).toEqual(['fresh']);
-    kit.settings.connect({
-      composite: { showMarks: false },
-      changed: new Signal({})
-    } as any);
+    kit.settings.connect(withoutMarks);
     expect(marks()).toEqual([]);
+    gutter.dispose();
+  });
+
+  it('has no mark for a reason that is said', async () => {
+    const gutter = new Gutter(
+      model,
+      () => [],
+      kit.settings,
+      kit.trans,
+      () => undefined
+    );
+    const asked = async () => {
+      view.ran.emit();
+      await vi.advanceTimersByTimeAsync(200);
+      return gutter.whyNone('c1');
+    };
+    answer = standings({ cells: [] });
+    expect(await asked()).toContain('nothing is known of it yet');
+    expect(gutter.whyNone('markdown')).toContain('only cells with code');
+    answer = standings({ recorded: false, why: 'They are not recorded.' });
+    expect(await asked()).toBe('They are not recorded.');
+    server.on('POST', STATES, () =>
+      problem(503, { code: 'store-unavailable', what: 'The disk is slow.' })
+    );
+    expect(await asked()).toMatch(/could not say.*The disk is slow/);
+    view.kernel = '';
+    expect(await asked()).toContain('no kernel that runs');
+    view.path = 'elsewhere/train.ipynb';
+    const outside = new StandingsModel(kit, view);
+    const none = new Gutter(
+      outside,
+      () => [],
+      kit.settings,
+      kit.trans,
+      () => undefined
+    );
+    expect(none.whyNone('c1')).toContain('in no workspace');
+    none.dispose();
+    outside.dispose();
+    view.type(0, ' \n');
+    expect(gutter.whyNone('c1')).toBe('it is empty.');
+    kit.settings.connect(withoutMarks);
+    expect(gutter.whyNone('c1')).toContain('turned off');
     gutter.dispose();
   });
 });

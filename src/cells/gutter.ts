@@ -47,6 +47,38 @@ export class Gutter implements IDisposable {
     return standing && markOf(standing, this.trans);
   }
 
+  /** Why a cell has no mark, as the end of a sentence. */
+  whyNone(cell: string): string {
+    const { model, settings, trans } = this;
+    const { standings, failure, view } = model;
+    if (!settings.showMarks) {
+      return trans.__('marks are turned off in the settings.');
+    }
+    const own = view.cells().find(({ id }) => id === cell);
+    if (!own) {
+      return trans.__('only cells with code have one.');
+    }
+    if (!own.source.trim()) {
+      return trans.__('it is empty.');
+    }
+    if (!model.workspace) {
+      return trans.__('the notebook is in no workspace.');
+    }
+    if (!view.kernel) {
+      return trans.__('the notebook has no kernel that runs.');
+    }
+    if (failure) {
+      return trans.__(
+        'the server could not say how it stands: %1',
+        failure.what
+      );
+    }
+    if (standings && !standings.recorded) {
+      return standings.why;
+    }
+    return trans.__('nothing is known of it yet.');
+  }
+
   private draw(): void {
     const { standings } = this.model;
     const shown =

@@ -3,15 +3,16 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { IDisposable } from '@lumino/disposable';
 import type { IServices } from '../components';
 import { attempt } from '../components/notify';
+import type { Popup } from '../components/popup';
 import { Bar } from './bar';
 import { Gutter } from './gutter';
 import { NotebookView } from './notebook-view';
-import { Popup } from './popup';
 import type { RunEnd } from './runner';
 import { Runner } from './runner';
 import { SliceModel } from './slice-model';
 import { StandingsModel } from './standings-model';
 import type { CellStandings } from './types';
+import { whyPopup } from './why';
 
 const IN_SLICE = 'jp-mlops-mod-inSlice';
 const OFF_SLICE = 'jp-mlops-mod-offSlice';
@@ -97,7 +98,14 @@ export class NotebookCells implements IDisposable {
   /** Run a cell, and before it what it needs and the kernel no longer has. */
   async runNeeded(cell = this.activeCell): Promise<void> {
     await this.try(async () => {
-      const standings = await this.standings(cell ? [cell] : []);
+      if (!this.view.cells().some(({ id }) => id === cell)) {
+        Notification.info(
+          this.services.trans.__('This is no cell of code: nothing runs.'),
+          { autoClose: 4000 }
+        );
+        return;
+      }
+      const standings = await this.standings([cell]);
       if (standings?.order.includes(cell)) {
         await this.run(standings.order, cell);
       }
@@ -196,13 +204,13 @@ export class NotebookCells implements IDisposable {
     const mark = gutter.mark(cell);
     if (!beside || !mark) {
       Notification.info(
-        services.trans.__('This cell has no mark: %1', this.whyNoMarks()),
+        services.trans.__('This cell has no mark: %1', gutter.whyNone(cell)),
         { autoClose: 8000 }
       );
       return;
     }
     this._popup?.dispose();
-    this._popup = new Popup({
+    this._popup = whyPopup({
       services,
       mark,
       stale: model.standings?.order.length ?? 0,
@@ -268,17 +276,6 @@ export class NotebookCells implements IDisposable {
     return this.gutter.mark(cell)?.kind ?? 'fresh';
   }
 
-  private whyNoMarks(): string {
-    const { trans, settings } = this.services;
-    const { standings, recorded } = this.model;
-    if (!settings.showMarks) {
-      return trans.__('marks are turned off in the settings.');
-    }
-    return recorded
-      ? trans.__('nothing is known of it yet.')
-      : (standings?.why ?? trans.__('the notebook is in no workspace.'));
-  }
-
   // -- the slice -------------------------------------------------------------
 
   /** Highlight what made something: what is named, what is marked in the editor, or what the person types. */
@@ -286,8 +283,7 @@ export class NotebookCells implements IDisposable {
     await this.try(async () => {
       void this.model.required;
       const wanted = name || this.selected || (await this.askName());
-      if (wanted) {
-        await this.slice.show(wanted);
+      if (wanted && (await this.slice.show(wanted))) {
         await this.slice.go(1);
       }
     });
@@ -303,7 +299,7 @@ export class NotebookCells implements IDisposable {
     const answer = await InputDialog.getItem({
       title: trans.__('Show what made…'),
       label: trans.__(
-        'A variable, a file that a cell wrote, or the id of an MLflow run or of an execution'
+        'A variable, a file that a cell wrote, the id of a run or of an execution, models:/NAME/VERSION, endpoint:NAME, metric:RUN/NAME'
       ),
       items: [...(this.model.standings?.names ?? [])],
       current: -1,

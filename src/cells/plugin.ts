@@ -4,6 +4,7 @@ import type {
 } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { INotebookTracker } from '@jupyterlab/notebook';
+import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
 import { CommandIDs, describeArgs, textArg } from '../commands';
 import { followFront, PerNotebook } from '../components/notebooks';
 import { attempt } from '../components/notify';
@@ -55,6 +56,18 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
 
+    /** The notebook that is named, opened; none named: the one in front. */
+    const panelOf = async (args: ReadonlyPartialJSONObject) => {
+      const path = textArg(args, 'path');
+      if (!path) {
+        return tracker.currentWidget;
+      }
+      const { openNotebook } = await import('../provenance/show-cell');
+      const root =
+        textArg(args, 'workspace') || (services.workspaces.current?.root ?? '');
+      return openNotebook(services, tracker, path, root);
+    };
+
     const add = (
       id: string,
       options: {
@@ -70,14 +83,15 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
         caption: options.caption,
         ...(options.icon && { icon: options.icon }),
         describedBy: { args: describeArgs(options.args) },
-        isEnabled: () => tracker.currentWidget !== null,
+        isEnabled: args =>
+          tracker.currentWidget !== null || textArg(args, 'path') !== '',
         execute: async args => {
-          const panel = tracker.currentWidget;
-          if (panel) {
-            await attempt(trans, async () =>
-              execute(await cells.of(panel), textArg(args, 'name'))
-            );
-          }
+          await attempt(trans, async () => {
+            const panel = await panelOf(args);
+            if (panel) {
+              await execute(await cells.of(panel), textArg(args, 'name'));
+            }
+          });
         }
       });
       if (id !== CommandIDs.clearSlice) {
@@ -111,13 +125,17 @@ export const cellsPlugin: JupyterFrontEndPlugin<void> = {
       {
         label: trans.__('Show Slice of…'),
         caption: trans.__(
-          'Highlight the cells that made a variable, a file or a run'
+          'Highlight the cells that made a variable, a file, a run, a metric, a model or an endpoint'
         ),
         icon: sliceIcon,
         args: {
           name: trans.__(
             'What was made; left out: what is marked in the editor, or what is typed'
-          )
+          ),
+          path: trans.__(
+            'Notebook that is opened, as a path in the workspace; left out: the one in front'
+          ),
+          workspace: trans.__('Root of the workspace')
         }
       },
       (found, name) => found.showSlice(name)

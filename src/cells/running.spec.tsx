@@ -5,11 +5,11 @@ import { FakeNotebook, standing, standings } from '../testing/cells';
 import { FakeServer, problem, readyKit, type IKit } from '../testing/kit';
 import { Bar } from './bar';
 import { markOf } from './mark';
-import { Popup } from './popup';
 import { Runner } from './runner';
 import { SliceModel } from './slice-model';
 import { StandingsModel } from './standings-model';
 import type { LiveSlice } from './types';
+import { whyPopup } from './why';
 
 vi.mock('@jupyterlab/notebook', () => ({ NotebookActions: {} }));
 
@@ -168,6 +168,30 @@ describe('a slice', () => {
     model.dispose();
   });
 
+  it('is that of the last question, whichever answer comes last', async () => {
+    const server = new FakeServer();
+    server.on('POST', STATES, () => standings());
+    let first = () => undefined as void;
+    server.on('POST', '/cells/live/slice', ({ body }) => {
+      const { name } = body as { name: string };
+      const answer = { name, cells: [part('c1')], notes: [], recorded: 1 };
+      return name === 'slow'
+        ? new Promise(resolve => (first = () => resolve(answer)))
+        : answer;
+    });
+    const model = new StandingsModel(await readyKit(), new FakeNotebook());
+    const slice = new SliceModel(model);
+    const slow = slice.show('slow');
+    await vi.waitFor(() =>
+      expect(server.count('POST /cells/live/slice')).toBe(1)
+    );
+    expect(await slice.show('fast')).toBe(true);
+    first();
+    expect(await slow).toBe(false);
+    expect(slice.slice?.name).toBe('fast');
+    model.dispose();
+  });
+
   it('that is not there is an error to be shown', async () => {
     const server = new FakeServer();
     server.on('POST', STATES, () => standings());
@@ -189,7 +213,7 @@ describe('why a cell is marked', () => {
     document.body.append(back);
     const ran: string[] = [];
     const open = () => {
-      const popup = new Popup({
+      const popup = whyPopup({
         services: kit,
         mark: markOf(
           standing({ state: 'stale', hidden: ['it reads df'] }),

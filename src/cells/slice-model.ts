@@ -38,17 +38,32 @@ export class SliceModel implements IDisposable {
 
   dispose(): void {
     this._disposed = true;
+    this._asking?.abort();
     this._slice = null;
     Signal.clearData(this);
   }
 
-  /** Highlight what made something. Rejects with an `MlopsError`. */
-  async show(name: string): Promise<void> {
-    const slice = await this.client.post('/cells/live/slice', {
-      body: this.question(name)
-    });
-    if (this._disposed) {
-      return;
+  /**
+   * Highlight what made something; false: something else was asked for before
+   * the answer came. Rejects with an `MlopsError`.
+   */
+  async show(name: string): Promise<boolean> {
+    this._asking?.abort();
+    const asking = (this._asking = new AbortController());
+    let slice: LiveSlice;
+    try {
+      slice = await this.client.post('/cells/live/slice', {
+        body: this.question(name),
+        signal: asking.signal
+      });
+    } catch (error) {
+      if (asking.signal.aborted) {
+        return false; // something else was asked for since
+      }
+      throw error;
+    }
+    if (this._disposed || asking.signal.aborted) {
+      return false;
     }
     const inside = new Set(slice.cells.map(({ cell_id }) => cell_id));
     this._slice = slice;
@@ -59,9 +74,11 @@ export class SliceModel implements IDisposable {
     this._place = -1;
     this._check = null;
     this._changed.emit();
+    return true;
   }
 
   clear(): void {
+    this._asking?.abort();
     this._slice = null;
     this._cells = [];
     this._check = null;
@@ -130,6 +147,7 @@ export class SliceModel implements IDisposable {
     this._changed.emit();
   }
 
+  private _asking: AbortController | undefined;
   private _cells: readonly string[] = [];
   private _changed = new Signal<this, void>(this);
   private _check: SliceCheckState | null = null;

@@ -1,8 +1,9 @@
 import type { IDisposable } from '@lumino/disposable';
 import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
-import { isAbort, MlopsError } from '../api';
+import { asMlopsError, isAbort, MlopsError } from '../api';
 import type { IServices } from '../components';
+import type { IChange } from '../events/tokens';
 import type { IWorkspace } from '../workspace/tokens';
 import type { INotebookView } from './notebook-view';
 import type { CellStanding, CellStandings } from './types';
@@ -25,6 +26,7 @@ export class StandingsModel implements IDisposable {
     view.ran.connect(this.onRan, this);
     view.restarted.connect(this.onRestarted, this);
     workspaces.changed.connect(this.onRan, this);
+    changes.changed.connect(this.onChange, this);
     changes.missed.connect(this.onRan, this);
     fileChanged.connect(this.onRan, this);
     this.later(0);
@@ -34,9 +36,14 @@ export class StandingsModel implements IDisposable {
     return this._changed;
   }
 
-  /** The last answer; null: nothing was asked, or the notebook is in no workspace. */
+  /** The last answer; null: there is none, and {@link failure} may say why. */
   get standings(): CellStandings | null {
     return this._standings;
+  }
+
+  /** Why the last question has no answer; null: it has one, or none was asked. */
+  get failure(): MlopsError | null {
+    return this._failure;
   }
 
   get recorded(): boolean {
@@ -125,6 +132,7 @@ export class StandingsModel implements IDisposable {
     if (!this._disposed && !only.length && turn > this._answered) {
       this._answered = turn;
       this._asked = signature(cells);
+      this._failure = null;
       this.set(answer);
     }
     return answer;
@@ -138,6 +146,17 @@ export class StandingsModel implements IDisposable {
     // Whether a kernel is recorded changes with what runs.
     if (this.recorded) {
       this.later(TYPING_MS, false);
+    }
+  }
+
+  /** What ran in the kernel by another's doing: another browser, a jump to earlier variables. */
+  private onChange(_: unknown, change: IChange): void {
+    if (
+      change.workspace === this.workspace?.root &&
+      change.topic === 'cell_execution' &&
+      (change.key === '' || change.key === this.path)
+    ) {
+      this.onRan();
     }
   }
 
@@ -171,6 +190,7 @@ export class StandingsModel implements IDisposable {
         this.ask([], this._asking.signal).catch((reason: unknown) => {
           // The next execution or edit asks again; marks that may be wrong are worse than none.
           if (!isAbort(reason) && !this._disposed) {
+            this._failure = asMlopsError(reason);
             this.set(null);
           }
         });
@@ -190,6 +210,7 @@ export class StandingsModel implements IDisposable {
   private _asking: AbortController | undefined;
   private _changed = new Signal<this, void>(this);
   private _disposed = false;
+  private _failure: MlopsError | null = null;
   private _standings: CellStandings | null = null;
   private _sure = false;
   private _timer: ReturnType<typeof setTimeout> | undefined;

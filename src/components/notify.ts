@@ -1,5 +1,6 @@
 import { Dialog, Notification, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import { Widget } from '@lumino/widgets';
 import { asMlopsError, isAbort } from '../api';
 
 /** Show an error as a notification: what happened, and the rest behind "Details". */
@@ -18,7 +19,7 @@ export function notifyError(error: unknown, trans: TranslationBundle): void {
             callback: () => {
               void showDialog({
                 title: what,
-                body: more.join('\n\n'),
+                body: paragraphs(more),
                 buttons: [Dialog.okButton({ label: trans.__('Close') })]
               });
             }
@@ -41,16 +42,30 @@ export async function attempt<T>(
   }
 }
 
+/** The body of a dialog: a paragraph for each part; Lab would run the lines of a text together. */
+export function paragraphs(parts: readonly string[]): Widget {
+  const body = new Widget();
+  body.addClass('jp-mlops-Dialog');
+  for (const line of parts.flatMap(part => part.split('\n'))) {
+    const paragraph = document.createElement('p');
+    paragraph.textContent = line;
+    body.node.append(paragraph);
+  }
+  return body;
+}
+
 /** Ask before something is lost. */
 export async function confirm(
   trans: TranslationBundle,
   title: string,
-  body: string,
+  body: string | Widget,
   accept: string
 ): Promise<boolean> {
   const result = await showDialog({
     title,
     body,
+    // Enter loses nothing.
+    defaultButton: 0,
     buttons: [
       Dialog.cancelButton({ label: trans.__('Cancel') }),
       Dialog.warnButton({ label: accept })

@@ -2,14 +2,14 @@ import { ErrorView, Facts, Link, useServices, useTrans } from '../components';
 import { nameOf, pageOf } from '../provenance/pages';
 import type { WorkspaceQuery } from '../workspace/query';
 import type { ExecutionsModel, IRead, IWhole } from './executions-model';
-import type { Linked, RecordedExecution } from './types';
+import type { Linked, ListedExecution } from './types';
 
 /** So much of a digest tells two apart. */
 const SHORT = 8;
 
 interface IProps {
   model: ExecutionsModel;
-  row: RecordedExecution;
+  row: ListedExecution;
   query: WorkspaceQuery<IWhole>;
   /** Go to the row of another execution. */
   find(id: string): void;

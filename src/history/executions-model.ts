@@ -11,7 +11,7 @@ import type {
   ExecutionDetail,
   ExecutionStatus,
   Linked,
-  RecordedExecution
+  ListedExecution
 } from './types';
 
 /** Rows that are listed at first: the versions below stay in sight. */
@@ -26,7 +26,7 @@ const ABSENT = 'absent';
 
 /** The newest executions of a notebook. */
 export interface IListed {
-  readonly items: readonly RecordedExecution[];
+  readonly items: readonly ListedExecution[];
   /** Whether there are older ones. */
   readonly more: boolean;
 }
@@ -43,7 +43,7 @@ export interface IWhole {
 export interface IRead {
   readonly name: string;
   /** The listed execution that its version is from; undefined: it is not listed. */
-  readonly from: RecordedExecution | undefined;
+  readonly from: ListedExecution | undefined;
   /** Nothing was bound to it. */
   readonly absent: boolean;
 }
@@ -138,7 +138,7 @@ export class ExecutionsModel implements IDisposable {
   }
 
   /** The names that an execution read, with the executions that made what it found in them. */
-  reads(reader: RecordedExecution): IRead[] {
+  reads(reader: ListedExecution): IRead[] {
     const before = (this.list.data?.items ?? []).filter(
       row => row.session === reader.session && row.sequence < reader.sequence
     );
@@ -172,7 +172,7 @@ export class ExecutionsModel implements IDisposable {
     client: WorkspaceClient,
     signal: AbortSignal
   ): Promise<IListed> {
-    const items: RecordedExecution[] = [];
+    const items: ListedExecution[] = [];
     let token = '';
     do {
       const page = await client.get('/cells/executions', {

@@ -8,12 +8,12 @@ import { FakeServer, problem, readyKit, show } from '../testing/kit';
 import { createExecutionsSection } from './executions';
 import { ExecutionsModel } from './executions-model';
 import type { IOpenNotebooks } from './open-notebooks';
-import type { RecordedExecution } from './types';
+import type { ListedExecution } from './types';
 
 function execution(
   count: number,
-  fields: Partial<RecordedExecution> = {}
-): RecordedExecution {
+  fields: Partial<ListedExecution> = {}
+): ListedExecution {
   return anExecution(count, {
     id: `00000000000${count}`,
     key: `k${count}`,
@@ -39,7 +39,7 @@ class FakeNotebooks implements IOpenNotebooks {
 
 describe('the executions of a notebook', () => {
   let server: FakeServer;
-  let items: RecordedExecution[];
+  let items: ListedExecution[];
 
   beforeEach(() => {
     Element.prototype.scrollIntoView = vi.fn();

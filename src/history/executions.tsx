@@ -24,8 +24,8 @@ import { ExecutionsModel } from './executions-model';
 import type { IOpenNotebooks } from './open-notebooks';
 import { goToIcon } from './icons';
 import type { ExecutionsSection } from './panel';
-import { TimeTravel, hasState, leftBehind } from './time-travel';
-import type { ExecutionStatus, RecordedExecution } from './types';
+import { TimeTravel, hasState } from './time-travel';
+import type { ExecutionStatus, ListedExecution } from './types';
 
 const STATUSES: readonly ExecutionStatus[] = [
   'succeeded',
@@ -69,7 +69,7 @@ async function revealCell(
   services: IServices,
   notebooks: IOpenNotebooks,
   model: ExecutionsModel,
-  row: RecordedExecution
+  row: ListedExecution
 ): Promise<void> {
   const { trans } = services;
   const path = model.workspace?.toLab(model.path);
@@ -87,7 +87,7 @@ async function revealCell(
 interface IProps {
   model: ExecutionsModel;
   /** Show an execution's cell in the notebook. */
-  reveal(row: RecordedExecution): Promise<void>;
+  reveal(row: ListedExecution): Promise<void>;
   /** Puts the kernel's variables back. */
   travel: TimeTravel;
 }
@@ -106,7 +106,6 @@ export function Executions(props: IProps): JSX.Element {
     row?.scrollIntoView({ block: 'nearest' });
     row?.querySelector('button')?.focus({ preventScroll: true });
   };
-  const left = leftBehind(data?.items ?? []);
   const jump = async (jumps: (labPath: string) => Promise<boolean>) => {
     const labPath = model.workspace?.toLab(model.path);
     if (labPath && (await jumps(labPath))) {
@@ -159,7 +158,6 @@ export function Executions(props: IProps): JSX.Element {
                 {...props}
                 row={row}
                 find={find}
-                left={left.has(row.id)}
                 goTo={() => jump(labPath => props.travel.goTo(labPath, row))}
               />
             </Fragment>
@@ -226,16 +224,14 @@ function NoExecutions({ narrowed }: { narrowed: boolean }): JSX.Element {
 }
 
 interface IRowProps extends IProps {
-  row: RecordedExecution;
+  row: ListedExecution;
   find(id: string): void;
-  /** Whether a jump to an earlier state has left it behind. */
-  left: boolean;
   /** Put the variables back as they were after it. */
   goTo(): Promise<void>;
 }
 
 function Row(props: IRowProps): JSX.Element {
-  const { model, row, reveal, find, left, goTo } = props;
+  const { model, row, reveal, find, goTo } = props;
   const trans = useTrans();
   const id = useId();
   const query = model.opened(row.id);
@@ -285,7 +281,7 @@ function Row(props: IRowProps): JSX.Element {
         {(end !== null || row.status === 'running') && (
           <Duration start={row.started_at} end={end} />
         )}
-        {left && (
+        {row.left && (
           <span
             title={trans.__(
               'The variables went back to a state before it: they do not follow from it.'

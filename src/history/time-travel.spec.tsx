@@ -1,5 +1,6 @@
 import * as apputils from '@jupyterlab/apputils';
 import { Signal } from '@lumino/signaling';
+import type { Widget } from '@lumino/widgets';
 import { fireEvent, screen, waitFor, within } from '@testing-library/react';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { execution } from '../testing/executions';
@@ -7,10 +8,11 @@ import { FakeServer, readyKit, show } from '../testing/kit';
 import { createExecutionsSection } from './executions';
 import type { IOpenNotebooks, NotebookContext } from './open-notebooks';
 import type { IJump } from './time-travel';
-import { describe as describeJump, hasState, leftBehind } from './time-travel';
-import type { RecordedExecution } from './types';
+import { describe as describeJump, hasState } from './time-travel';
+import type { ListedExecution } from './types';
 
 const jump: IJump = {
+  state: 'e1',
   label: 'In [1]',
   title: 'step_1()',
   back: ['x', 'y'],
@@ -73,7 +75,7 @@ class FakeNotebooks implements IOpenNotebooks {
 
 describe('time travel in the list of executions', () => {
   let server: FakeServer;
-  let items: RecordedExecution[];
+  let items: ListedExecution[];
   let accept: boolean;
 
   beforeEach(() => {
@@ -110,20 +112,23 @@ describe('time travel in the list of executions', () => {
       expect(apputils.Notification.success).toHaveBeenCalled()
     );
     const { body } = vi.mocked(apputils.showDialog).mock.calls[0]?.[0] as {
-      body: string;
+      body: Widget;
     };
-    expect(body).toContain('2 variables are put back: x, y.');
-    expect(body).toContain('1 variable is deleted: z.');
+    const said = [...body.node.children].map(each => each.textContent);
+    expect(said.slice(0, 2)).toEqual([
+      '2 variables are put back: x, y.',
+      '1 variable is deleted: z.'
+    ]);
     expect(kernel?.asked).toEqual([
       'preview("goto", "e1")',
-      'go("goto", "e1")'
+      'go("goto", "e1", "e1")'
     ]);
-    const [said, options] = vi.mocked(apputils.Notification.success).mock
+    const [message, options] = vi.mocked(apputils.Notification.success).mock
       .calls[0] as unknown as [
       string,
       { actions: { label: string; callback(): void }[] }
     ];
-    expect(said).toContain('after In [1]');
+    expect(message).toContain('after In [1]');
     options.actions[0]?.callback();
     await waitFor(() => expect(kernel?.asked.at(-1)).toBe('go("redo", "")'));
   });
@@ -138,7 +143,6 @@ describe('time travel in the list of executions', () => {
   });
 
   it.each([
-    ['lost', 'can’t be put back'],
     ['refused', 'There is nothing to undo.'],
     ['not there', 'keeps no states'],
     ['busy', 'A cell is running'],
@@ -146,9 +150,7 @@ describe('time travel in the list of executions', () => {
   ])('shows why it can’t: %s', async (what, said) => {
     const notebooks = await open();
     const kernel = notebooks.kernel as FakeKernel;
-    if (what === 'lost') {
-      kernel.answers.preview = { ...jump, lost: { con: 'it is a socket' } };
-    } else if (what === 'refused') {
+    if (what === 'refused') {
       kernel.answers.preview = {
         error: { what: said, why: '', next: '', code: 'no-such-state' }
       };
@@ -170,11 +172,33 @@ describe('time travel in the list of executions', () => {
     expect(kernel.asked.some(call => call.startsWith('go('))).toBe(false);
   });
 
+  it.each([true, false])(
+    'deletes what can’t be put back after a yes only: %s',
+    async yes => {
+      accept = yes;
+      const notebooks = await open();
+      const kernel = notebooks.kernel as FakeKernel;
+      kernel.answers.preview = { ...jump, lost: { con: 'it is a socket' } };
+      press('Undo what the last cell did to the variables');
+      await waitFor(() => expect(apputils.showDialog).toHaveBeenCalled());
+      const shown = vi.mocked(apputils.showDialog).mock.calls[0]?.[0];
+      expect(shown?.title).toBe('Put the other variables back?');
+      expect((shown?.body as Widget).node.textContent).toContain(
+        'con: it is a socket'
+      );
+      const asked = ['preview("undo", "")'];
+      if (yes) {
+        asked.push('go("undo", "", "e1", partly=True)');
+      }
+      await waitFor(() => expect(kernel.asked).toEqual(asked));
+    }
+  );
+
   it('marks what was left behind, and jumps have no state of their own', async () => {
     items = [
       execution(4),
       execution(3, { count: 0, restored: 'e1', title: '%undo', cell_id: '' }),
-      execution(2),
+      execution(2, { left: true }),
       execution(1)
     ];
     await open();
@@ -187,20 +211,8 @@ describe('time travel in the list of executions', () => {
 });
 
 describe('branches', () => {
-  it('are told from the jumps', () => {
-    const rows = [
-      execution(1),
-      execution(2),
-      execution(3, { restored: 'e1' }),
-      execution(4),
-      execution(5, { restored: 'e2' }),
-      execution(6)
-    ];
-    expect([...leftBehind(rows)]).toEqual(['e4']);
-    expect([...leftBehind(rows.slice(0, 2))]).toEqual([]);
-    expect([
-      ...leftBehind([...rows, execution(7, { restored: 'start' })])
-    ]).toEqual(['e1', 'e2', 'e4', 'e6']);
+  it('begin at executions, not at what runs now or ran in a step', () => {
+    expect(hasState(execution(1))).toBe(true);
     expect(hasState(execution(1, { status: 'running' }))).toBe(false);
     expect(hasState(execution(1, { step: 'train' }))).toBe(false);
   });

@@ -3,9 +3,9 @@ import type { Kernel } from '@jupyterlab/services';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { MlopsError } from '../api';
 import type { IServices } from '../components';
-import { attempt } from '../components/notify';
+import { attempt, confirm, paragraphs } from '../components/notify';
 import type { IOpenNotebooks } from './open-notebooks';
-import type { RecordedExecution } from './types';
+import type { ListedExecution } from './types';
 
 /** Names that are said; the rest is counted. */
 const SAID = 6;
@@ -15,6 +15,8 @@ export type TravelAction = 'goto' | 'undo' | 'redo';
 
 /** What a jump changes, or has changed: the answer of `cells/timetravel/kernel.py`. */
 export interface IJump {
+  /** Id of the state that it leads to. */
+  readonly state: string;
   readonly label: string;
   readonly title: string;
   readonly back: readonly string[];
@@ -46,7 +48,7 @@ export class TimeTravel {
   ) {}
 
   /** Ask, then go to the state after an execution. Whether the person did. */
-  async goTo(labPath: string, row: RecordedExecution): Promise<boolean> {
+  async goTo(labPath: string, row: ListedExecution): Promise<boolean> {
     const { trans } = this.services;
     return this.jump(labPath, 'goto', row.id, jump => ({
       title: trans.__('Go to the variables after %1?', jump.label),
@@ -73,36 +75,57 @@ export class TimeTravel {
     const done = await attempt(trans, async () => {
       const kernel = this.kernel(labPath);
       const plan = await this.call(kernel, 'preview', action, to);
-      const lost = Object.entries(plan.lost);
-      if (lost.length) {
-        throw new MlopsError({
-          code: 'state-lost',
-          what: trans.__(
-            'The variables can’t be put back as they were after %1.',
-            plan.label
-          ),
-          why: lost.map(([name, why]) => `${name}: ${why}`).join('\n'),
-          next: trans.__(
-            'Go to another state, or run the cells again that made them.'
-          )
-        });
-      }
-      const { title, accept } = ask(plan);
-      const answer = await showDialog({
-        title,
-        body: describe(plan, trans).join('\n\n'),
-        buttons: [
-          Dialog.cancelButton({ label: trans.__('Cancel') }),
-          Dialog.okButton({ label: accept })
-        ]
-      });
-      if (!answer.button.accept) {
+      const partly = Object.keys(plan.lost).length > 0;
+      if (!(partly ? await this.askPartly(plan) : await this.ask(plan, ask))) {
         return false;
       }
-      this.tell(labPath, await this.call(kernel, 'go', action, to));
+      // Another client may have run a cell in between: not to what nobody has seen.
+      const seen = { expected: plan.state, partly };
+      this.tell(labPath, await this.call(kernel, 'go', action, to, seen));
       return true;
     });
     return done ?? false;
+  }
+
+  private async ask(
+    plan: IJump,
+    ask: (jump: IJump) => { title: string; accept: string }
+  ): Promise<boolean> {
+    const { trans } = this.services;
+    const { title, accept } = ask(plan);
+    const answer = await showDialog({
+      title,
+      body: paragraphs(describe(plan, trans)),
+      buttons: [
+        Dialog.cancelButton({ label: trans.__('Cancel') }),
+        Dialog.okButton({ label: accept })
+      ]
+    });
+    return answer.button.accept;
+  }
+
+  /** Ask whether variables that can't be put back may go, so that the others can come. */
+  private askPartly(plan: IJump): Promise<boolean> {
+    const { trans } = this.services;
+    const lost = Object.entries(plan.lost).slice(0, SAID);
+    const more = Object.keys(plan.lost).length - lost.length;
+    return confirm(
+      trans,
+      trans.__('Put the other variables back?'),
+      paragraphs([
+        trans.__(
+          'Not all variables can be put back as they were after %1. These would be deleted, or stay away:',
+          plan.label
+        ),
+        ...lost.map(([name, why]) => `${name}: ${why}`),
+        ...(more > 0 ? [trans.__('and %1 more', more)] : []),
+        ...describe(plan, trans),
+        trans.__(
+          'Or go to another state, or run the cells again that made them.'
+        )
+      ]),
+      trans.__('Put Back the Others')
+    );
   }
 
   private tell(labPath: string, done: IJump): void {
@@ -161,10 +184,16 @@ export class TimeTravel {
     kernel: Kernel.IKernelConnection,
     what: 'preview' | 'go',
     action: TravelAction,
-    to: string
+    to: string,
+    seen?: { readonly expected: string; readonly partly: boolean }
   ): Promise<IJump> {
     const { trans } = this.services;
-    const call = `${what}(${JSON.stringify(action)}, ${JSON.stringify(to)})`;
+    const texts = [action, to, ...(seen ? [seen.expected] : [])];
+    const said = [
+      ...texts.map(each => JSON.stringify(each)),
+      ...(seen?.partly ? ['partly=True'] : [])
+    ];
+    const call = `${what}(${said.join(', ')})`;
     const reply = await kernel.requestExecute({
       code: '',
       silent: true,
@@ -259,47 +288,10 @@ export function describe(plan: IJump, trans: TranslationBundle): string[] {
 }
 
 /** Whether an execution has a state that can be gone to. */
-export function hasState(row: RecordedExecution): boolean {
+export function hasState(row: ListedExecution): boolean {
   return (
     !['running', 'died', 'cached'].includes(row.status) &&
     row.step === '' &&
     row.restored === ''
   );
-}
-
-/** The executions, of those listed, that a jump in their session has left behind. */
-export function leftBehind(
-  rows: readonly RecordedExecution[]
-): ReadonlySet<string> {
-  const left = new Set<string>();
-  const sessions = new Map<string, RecordedExecution[]>();
-  for (const row of rows) {
-    sessions.set(row.session, [...(sessions.get(row.session) ?? []), row]);
-  }
-  for (const own of sessions.values()) {
-    own.sort((one, other) => one.sequence - other.sequence);
-    const parents = new Map<string, string>();
-    let here = '';
-    let jumped = false;
-    for (const row of own) {
-      if (row.restored) {
-        here = row.restored;
-        jumped = true;
-      } else {
-        parents.set(row.id, here);
-        here = row.id;
-      }
-    }
-    const inside = new Set<string>();
-    while (parents.has(here)) {
-      inside.add(here);
-      here = parents.get(here) ?? '';
-    }
-    if (jumped) {
-      [...parents.keys()]
-        .filter(id => !inside.has(id))
-        .forEach(id => left.add(id));
-    }
-  }
-  return left;
 }

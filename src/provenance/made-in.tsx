@@ -40,30 +40,59 @@ export function MadeIn(props: IProps): JSX.Element | null {
       <span className="jp-mlops-Muted">{trans.__('no cell is recorded')}</span>
     );
   }
+  const path = cells[0]?.notebook ?? '';
   return (
-    <ul
-      className="jp-mlops-MadeIn"
-      aria-label={trans.__('Cells in which it was made')}
-    >
-      {cells.slice(0, SHOWN).map(cell => (
-        <li key={cell.id}>
-          <code>{trans.__('In [%1]', cell.count)}</code>{' '}
-          <Link
-            title={trans.__('Open %1 at this cell', cell.notebook)}
-            onClick={() => {
-              void commands.execute(CommandIDs.showCell, {
-                path: cell.notebook,
-                cell: cell.cell_id,
-                count: String(cell.count),
-                workspace: workspace.root
-              });
-            }}
-          >
-            {cell.title || trans.__('(an empty cell)')}
-          </Link>{' '}
-          <span className="jp-mlops-Muted">{cell.notebook}</span>
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul
+        className="jp-mlops-MadeIn"
+        aria-label={trans.__('Cells in which it was made')}
+      >
+        {cells.slice(0, SHOWN).map(cell => (
+          <li key={cell.id}>
+            <code>{trans.__('In [%1]', cell.count)}</code>{' '}
+            <Link
+              title={trans.__('Open %1 at this cell', cell.notebook)}
+              onClick={() => {
+                void commands.execute(CommandIDs.showCell, {
+                  path: cell.notebook,
+                  cell: cell.cell_id,
+                  count: String(cell.count),
+                  workspace: workspace.root
+                });
+              }}
+            >
+              {cell.title || trans.__('(an empty cell)')}
+            </Link>{' '}
+            <span className="jp-mlops-Muted">{cell.notebook}</span>
+          </li>
+        ))}
+      </ul>
+      {path && (
+        <Link
+          title={trans.__(
+            'Highlight the cells that made it, and no other, in %1',
+            path
+          )}
+          onClick={() => {
+            void commands.execute(CommandIDs.showSlice, {
+              name: sliceName(kind, thing),
+              path,
+              workspace: workspace.root
+            });
+          }}
+        >
+          {trans.__('Show the slice')}
+        </Link>
+      )}
+    </>
   );
+}
+
+/** What a slice of it is asked for by. */
+function sliceName(kind: IProps['kind'], thing: string): string {
+  return {
+    run: thing,
+    model_version: `models:/${thing}`,
+    endpoint: `endpoint:${thing}`
+  }[kind];
 }

@@ -110,6 +110,17 @@ function Card(props: IProps & { origin: ExecutionOrigin }): JSX.Element {
         <StatusBadge status={execution.status} />
         <RelativeTime at={execution.started_at} />
         <Duration start={execution.started_at} end={end} />
+        {execution.notebook && (
+          <Link
+            title={trans.__('Highlight the cells that made it, and no other')}
+            onClick={go(CommandIDs.showSlice, {
+              name: execution.id,
+              path: execution.notebook
+            })}
+          >
+            {trans.__('Show the slice')}
+          </Link>
+        )}
       </p>
       {execution.incomplete && (
         <p className="jp-mlops-History-notKept">

@@ -3,7 +3,8 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 import type { IServices } from '../components';
 import { formatAgo } from '../components/format';
-import { OriginPopup } from './origin-popup';
+import type { Popup } from '../components/popup';
+import { originPopup } from './origin-popup';
 import type { IOutput, Origins } from './origins';
 import { executionOf, isResult } from './origins';
 import type { ExecutionOrigin } from './types';
@@ -68,13 +69,8 @@ export class OutputOrigins implements IDisposable {
   ): void {
     this._popup?.dispose();
     this.origins.forget();
-    this._popup = new OriginPopup({
-      services: this.services,
-      origins: this.origins,
-      execution,
-      back
-    });
-    this._popup.open(beside);
+    this._popup = originPopup(this.services, this.origins, execution);
+    this._popup.open(beside, back);
   }
 
   private _onOver = (event: MouseEvent): void => {
@@ -131,7 +127,7 @@ export class OutputOrigins implements IDisposable {
   private _chip = document.createElement('button');
   private _disposed = false;
   private _execution = '';
-  private _popup: OriginPopup | undefined;
+  private _popup: Popup | undefined;
   private _timer: ReturnType<typeof setTimeout> | undefined;
 }
 

@@ -189,6 +189,11 @@ describe('the cells in which something was made', () => {
     expect(server.requests.at(-1)).toContain(
       'kind=model_version&key=delay%2F3'
     );
+    fireEvent.click(screen.getByText('Show the slice'));
+    expect(kit.executed.pop()).toEqual([
+      CommandIDs.showSlice,
+      { name: 'models:/delay/3', path: 'train.ipynb', workspace: 'flights' }
+    ]);
   });
 
   it('are none where none is recorded', async () => {
@@ -306,9 +311,7 @@ describe('verifying a run', () => {
     const done = await model.restore({ into: 'branch', name: 'again' });
     expect(done).toMatchObject({ into: 'branch', name: 'again' });
     await model.undo('again');
-    expect(server.requests.at(-1)).toContain(
-      'DELETE /reproduction/restored/again?'
-    );
+    expect(server.count('DELETE /reproduction/restored/again?')).toBe(1);
     model.dispose();
   });
 });

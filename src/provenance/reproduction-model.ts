@@ -3,15 +3,27 @@ import type { ISignal } from '@lumino/signaling';
 import { Signal } from '@lumino/signaling';
 import { MlopsError } from '../api';
 import type { IServices } from '../components';
+import type { IChange } from '../events/tokens';
 import { WorkspaceQuery } from '../workspace/query';
 import type { IWorkspace } from '../workspace/tokens';
-import type { Restoration, Verification } from './types';
+import type {
+  Rebuild,
+  Restoration,
+  RunEnvironment,
+  Verification
+} from './types';
 
 /** How a run is brought back. */
 export interface IRestoreChoice {
   readonly into: 'branch' | 'worktree';
   /** Empty: one is made up. */
   readonly name: string;
+}
+
+/** What the dialog asks. */
+export interface IRestoreWish extends IRestoreChoice {
+  /** Make its environment again, too. */
+  readonly environment: boolean;
 }
 
 /** How a run is verified. */
@@ -21,7 +33,7 @@ export interface IVerifyChoice {
   readonly tolerance: number;
 }
 
-/** The verification of one run, live, and bringing its state back. */
+/** The verification and the environment of one run, live, and bringing its state back. */
 export class ReproductionModel implements IDisposable {
   constructor(
     services: IServices,
@@ -33,26 +45,26 @@ export class ReproductionModel implements IDisposable {
       workspaces: services.workspaces,
       changes: services.changes,
       workspace,
-      load: async (client, signal) => {
-        try {
-          return await client.get('/reproduction/runs/{run_id}/verification', {
+      load: (client, signal) =>
+        unlessMissing(
+          client.get('/reproduction/runs/{run_id}/verification', {
             path: { run_id: id },
             signal
-          });
-        } catch (error) {
-          if (error instanceof MlopsError && error.code === 'not-found') {
-            return null;
-          }
-          throw error;
-        }
-      },
-      concerns: change => change.topic === 'run' && change.key === id
+          })
+        ),
+      concerns: change =>
+        change.topic === 'run' && change.key === id && !tellsRebuild(change)
     });
-    this.query.changed.connect(() => this._changed.emit());
+    this.rebuild = rebuildQuery(services, workspace, id);
+    for (const query of [this.query, this.rebuild]) {
+      query.changed.connect(() => this._changed.emit());
+    }
   }
 
   /** Null: it was not verified yet. */
   readonly query: WorkspaceQuery<Verification | null>;
+  /** The last making of the run's environment; null: none was asked for. */
+  readonly rebuild: WorkspaceQuery<Rebuild | null>;
 
   get changed(): ISignal<this, void> {
     return this._changed;
@@ -65,12 +77,14 @@ export class ReproductionModel implements IDisposable {
   dispose(): void {
     if (!this.isDisposed) {
       this.query.dispose();
+      this.rebuild.dispose();
       Signal.clearData(this);
     }
   }
 
   setActive(active: boolean): void {
     this.query.setActive(active);
+    this.rebuild.setActive(active);
   }
 
   async verify(choice: IVerifyChoice): Promise<void> {
@@ -99,22 +113,86 @@ export class ReproductionModel implements IDisposable {
     });
   }
 
-  /** Take a restored state away that nobody worked in. */
-  undo(name: string): Promise<unknown> {
-    return this.workspace.client.delete('/reproduction/restored/{name}', {
+  /** What the run's environment was, and by what it can be made again. */
+  environment(): Promise<RunEnvironment> {
+    return this.workspace.client.get(
+      '/reproduction/runs/{run_id}/environment',
+      {
+        path: { run_id: this.id }
+      }
+    );
+  }
+
+  /** Let the worker make the run's environment again, in a restored folder. */
+  async makeEnvironment(name: string, replace: boolean): Promise<Rebuild> {
+    const started = await this.workspace.client.post(
+      '/reproduction/runs/{run_id}/rebuild',
+      { path: { run_id: this.id }, body: { name, replace } }
+    );
+    await this.rebuild.refresh();
+    return started;
+  }
+
+  async cancelEnvironment(): Promise<void> {
+    await this.workspace.client.post(
+      '/reproduction/runs/{run_id}/rebuild/cancel',
+      { path: { run_id: this.id } }
+    );
+    await this.rebuild.refresh();
+  }
+
+  /** Take a restored state away; one that somebody worked in only with `force`. */
+  async undo(name: string, force = false): Promise<void> {
+    await this.workspace.client.delete('/reproduction/restored/{name}', {
       path: { name },
-      query: { force: false }
+      query: { force }
     });
+    await this.rebuild.refresh();
   }
 
   private _changed = new Signal<this, void>(this);
 }
 
-/** Whether a verification goes on. */
+/** How the last making of a run's environment stands, live. */
+export function rebuildQuery(
+  services: IServices,
+  workspace: IWorkspace,
+  id: string
+): WorkspaceQuery<Rebuild | null> {
+  return new WorkspaceQuery<Rebuild | null>({
+    workspaces: services.workspaces,
+    changes: services.changes,
+    workspace,
+    load: (client, signal) =>
+      unlessMissing(
+        client.get('/reproduction/runs/{run_id}/rebuild', {
+          path: { run_id: id },
+          signal
+        })
+      ),
+    concerns: change =>
+      change.topic === 'run' && change.key === id && tellsRebuild(change)
+  });
+}
+
+/** Whether a verification, or the making of an environment, goes on. */
 export function isGoing(
-  verification: Verification | null | undefined
+  work: Pick<Verification | Rebuild, 'status'> | null | undefined
 ): boolean {
-  return (
-    verification?.status === 'queued' || verification?.status === 'running'
-  );
+  return work?.status === 'queued' || work?.status === 'running';
+}
+
+function tellsRebuild(change: IChange): boolean {
+  return 'rebuild' in change.data;
+}
+
+async function unlessMissing<T>(answer: Promise<T>): Promise<T | null> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof MlopsError && error.code === 'not-found') {
+      return null;
+    }
+    throw error;
+  }
 }

@@ -36,15 +36,8 @@ export async function showCell(
         path: { execution }
       })
     ).cell_id;
-  await commands.execute(CommandIDs.openPath, { path, workspace: root });
-  const labPath = workspace.toLab(path);
-  const panel = tracker.find(each => localPath(each.context.path) === labPath);
-  if (!panel) {
-    return; // what could not be opened has said so
-  }
-  await panel.context.ready;
-  await panel.revealed;
-  if (!(await reveal(panel, cell))) {
+  const panel = await openNotebook(services, tracker, path, root);
+  if (panel && !(await reveal(panel, cell))) {
     Notification.warning(
       trans.__('The cell of In [%1] is no longer in %2.', count, path),
       {
@@ -61,6 +54,25 @@ export async function showCell(
       }
     );
   }
+}
+
+/** Open a notebook of a workspace; null: it could not be opened, which has been said. */
+export async function openNotebook(
+  services: IServices,
+  tracker: INotebookTracker,
+  path: string,
+  root: string
+): Promise<NotebookPanel | null> {
+  const workspace = await services.workspaces.open(root);
+  await services.commands.execute(CommandIDs.openPath, {
+    path,
+    workspace: root
+  });
+  const labPath = workspace.toLab(path);
+  const panel = tracker.find(each => localPath(each.context.path) === labPath);
+  await panel?.context.ready;
+  await panel?.revealed;
+  return panel ?? null;
 }
 
 async function reveal(panel: NotebookPanel, cell: string): Promise<boolean> {

@@ -10,3 +10,6 @@ export type Verification = Schemas['Verification'];
 export type VerifiedCell = Schemas['VerifiedCell'];
 export type InputDifference = Schemas['InputDifference'];
 export type Restoration = Schemas['Restoration'];
+export type RunEnvironment = Schemas['RunEnvironment'];
+export type Rebuild = Schemas['Rebuild'];
+export type RebuiltEnvironment = Schemas['RebuiltEnvironment'];

@@ -1,25 +1,16 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { CommandIDs } from '../commands';
 import {
-  Button,
-  Duration,
   ErrorView,
   Link,
-  Progress,
-  RelativeTime,
-  Section,
-  StatusBadge,
   useChanged,
   useServices,
   useTrans
 } from '../components';
-import { attempt } from '../components/notify';
 import type { ReproductionModel } from './reproduction-model';
 import { isGoing } from './reproduction-model';
 import type { InputDifference, Verification, VerifiedCell } from './types';
-
-/** Cells, metrics, files that are listed. */
-const SHOWN = 30;
+import { Going, Lines, Verdict, WorkSection } from './work';
 
 interface IProps {
   model: ReproductionModel;
@@ -28,91 +19,49 @@ interface IProps {
 }
 
 /** How the verification of a run stands, or how it ended; nothing before there was one. */
-export function VerificationSection(props: IProps): JSX.Element | null {
+export function VerificationSection(props: IProps): JSX.Element {
   const { model } = props;
   const trans = useTrans();
   useChanged(model);
-  const { data, error } = model.query;
-  if (error) {
-    return (
-      <Section title={trans.__('Verification')}>
-        <ErrorView
-          error={error}
-          trans={trans}
-          onRetry={() => void model.query.refresh()}
+  return (
+    <WorkSection
+      title={trans.__('Verification')}
+      query={model.query}
+      verdict={({ status }) => (
+        <Verdict
+          status={status}
+          good={['equal', trans.__('Equal: the same results again')]}
+          bad={['drifted', trans.__('Drifted: other results than then')]}
         />
-      </Section>
-    );
-  }
-  if (!data) {
-    return null;
-  }
-  return (
-    <Section title={trans.__('Verification')}>
-      <p className="jp-mlops-Verification-head" role="status">
-        <Verdict verification={data} />
-        <span className="jp-mlops-Muted">
-          {data.present
-            ? trans.__('on the present files')
-            : trans.__("on the run's own files")}
-          {' · '}
-          <RelativeTime at={data.started_at} />
-          {' · '}
-          <Duration start={data.started_at} end={data.ended_at} />
-        </span>
-      </p>
-      {isGoing(data) && <Going {...props} verification={data} />}
-      {data.error && <ErrorView error={data.error} trans={trans} />}
-      {data.first && <First {...props} verification={data} />}
-      <Differences verification={data} />
-      {data.cells.length > 0 && <Cells {...props} verification={data} />}
-    </Section>
-  );
-}
-
-function Verdict({
-  verification
-}: {
-  verification: Verification;
-}): JSX.Element {
-  const trans = useTrans();
-  const { status } = verification;
-  switch (status) {
-    case 'equal':
-      return (
-        <span className="jp-mlops-Verdict" data-verdict="equal">
-          <span aria-hidden="true">= </span>
-          {trans.__('Equal: the same results again')}
-        </span>
-      );
-    case 'drifted':
-      return (
-        <span className="jp-mlops-Verdict" data-verdict="drifted">
-          <span aria-hidden="true">≠ </span>
-          {trans.__('Drifted: other results than then')}
-        </span>
-      );
-    default:
-      return <StatusBadge status={status} />;
-  }
-}
-
-function Going(props: IProps & { verification: Verification }): JSX.Element {
-  const { model, verification } = props;
-  const trans = useTrans();
-  const { cells_done: done, cells_total: total } = verification;
-  return (
-    <div className="jp-mlops-Cells">
-      <Progress
-        value={done}
-        max={total}
-        label={trans.__('Cells that ran again')}
-      />
-      <span>{trans.__('%1 of %2 cells', done, total)}</span>
-      <Button onClick={() => void attempt(trans, () => model.cancel())}>
-        {trans.__('Cancel')}
-      </Button>
-    </div>
+      )}
+      subject={({ present }) =>
+        present
+          ? trans.__('on the present files')
+          : trans.__("on the run's own files")
+      }
+    >
+      {data => (
+        <>
+          {isGoing(data) && (
+            <Going
+              done={data.cells_done}
+              total={data.cells_total}
+              label={trans.__('Cells that ran again')}
+              said={trans.__(
+                '%1 of %2 cells',
+                data.cells_done,
+                data.cells_total
+              )}
+              cancel={() => model.cancel()}
+            />
+          )}
+          {data.error && <ErrorView error={data.error} trans={trans} />}
+          {data.first && <First {...props} verification={data} />}
+          <Lines lines={differences(data, trans)} />
+          {data.cells.length > 0 && <Cells {...props} verification={data} />}
+        </>
+      )}
+    </WorkSection>
   );
 }
 
@@ -197,52 +146,24 @@ function Input({ input }: { input: InputDifference }): JSX.Element {
 }
 
 /** Metrics, parameters, packages, files that are not what they were. */
-function Differences({
-  verification
-}: {
-  verification: Verification;
-}): JSX.Element | null {
-  const trans = useTrans();
+function differences(
+  verification: Verification,
+  trans: TranslationBundle
+): string[] {
   const { metrics, params, packages, data, notes } = verification;
-  const lines = [
+  const then = (name: string, each: { then: string; now: string }) =>
+    trans.__('%1: %2 then, %3 now', name, each.then || '–', each.now || '–');
+  return [
     ...metrics
       .filter(metric => !metric.equal)
-      .map(metric =>
-        trans.__(
-          'Metric %1: %2 then, %3 now',
-          metric.name,
-          metric.then || '–',
-          metric.now || '–'
-        )
-      ),
-    ...params.map(param =>
-      trans.__(
-        'Parameter %1: %2 then, %3 now',
-        param.name,
-        param.then || '–',
-        param.now || '–'
-      )
-    ),
-    ...packages.map(each =>
-      trans.__(
-        '%1: %2 then, %3 now',
-        each.name,
-        each.then || '–',
-        each.now || '–'
-      )
-    ),
+      .map(metric => then(trans.__('Metric %1', metric.name), metric)),
+    ...params.map(param => then(trans.__('Parameter %1', param.name), param)),
+    ...packages.map(each => then(each.name, each)),
     ...data
       .filter(file => file.state !== 'as it was' && file.state !== 'copied')
       .map(file => `${file.path}: ${file.state}`),
     ...notes
   ];
-  return lines.length ? (
-    <ul className="jp-mlops-Verification-lines">
-      {lines.slice(0, SHOWN).map(line => (
-        <li key={line}>{line}</li>
-      ))}
-    </ul>
-  ) : null;
 }
 
 function Cells(props: IProps & { verification: Verification }): JSX.Element {
@@ -254,7 +175,7 @@ function Cells(props: IProps & { verification: Verification }): JSX.Element {
         {trans._n('%1 cell', '%1 cells', verification.cells.length)}
       </summary>
       <table
-        className="jp-mlops-Values"
+        className="jp-mlops-Values jp-mlops-Verification-cells"
         aria-label={trans.__('Cells that were run again')}
       >
         <tbody>

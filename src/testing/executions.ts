@@ -1,10 +1,10 @@
-import type { RecordedExecution } from '../history/types';
+import type { ListedExecution } from '../history/types';
 
 /** A cell's execution as the server tells it. */
 export function execution(
   count: number,
-  fields: Partial<RecordedExecution> = {}
-): RecordedExecution {
+  fields: Partial<ListedExecution> = {}
+): ListedExecution {
   return {
     id: `e${count}`,
     session: 'kernel',
@@ -31,6 +31,7 @@ export function execution(
     pipeline_run_id: '',
     step: '',
     attempt: 1,
+    left: false,
     ...fields
   };
 }

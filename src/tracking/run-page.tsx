@@ -22,6 +22,7 @@ import { formatMetric } from '../components/format';
 import type { IView } from '../components/lazy';
 import { attempt } from '../components/notify';
 import { restoreRun, verifyRun } from '../provenance/dialogs';
+import { EnvironmentSection } from '../provenance/environment';
 import { MadeIn } from '../provenance/made-in';
 import { isGoing } from '../provenance/reproduction-model';
 import { VerificationSection } from '../provenance/verification';
@@ -81,8 +82,9 @@ export function RunPage(props: { model: RunModel }): JSX.Element {
         />
       )}
       <Origin model={model} run={run} />
+      <EnvironmentSection model={model.reproduction} />
       <VerificationSection model={model.reproduction} notebook={run.notebook} />
-      <Metrics run={run} />
+      <Metrics run={run} root={model.workspace.root} />
       <Curves model={model} keys={Object.keys(run.metrics)} />
       <Values title={trans.__('Parameters')} values={run.params} />
       <Artifacts model={model} items={run.artifacts} />
@@ -289,15 +291,40 @@ function Origin(props: { model: RunModel; run: RunDetail }): JSX.Element {
   );
 }
 
-function Metrics(props: { run: RunDetail }): JSX.Element | null {
-  const trans = useTrans();
+function Metrics(props: { run: RunDetail; root: string }): JSX.Element | null {
+  const { run, root } = props;
+  const { commands, trans } = useServices();
   const values = Object.fromEntries(
-    Object.entries(props.run.metrics).map(([key, value]) => [
+    Object.entries(run.metrics).map(([key, value]) => [
       key,
       formatMetric(value)
     ])
   );
-  return <Values title={trans.__('Metrics')} values={values} />;
+  const slice = (key: string) => (
+    <Link
+      title={trans.__(
+        'Highlight the cells that made %1 in %2',
+        key,
+        run.notebook
+      )}
+      onClick={() => {
+        void commands.execute(CommandIDs.showSlice, {
+          name: `metric:${run.id}/${key}`,
+          path: run.notebook,
+          workspace: root
+        });
+      }}
+    >
+      {trans.__('slice')}
+    </Link>
+  );
+  return (
+    <Values
+      title={trans.__('Metrics')}
+      values={values}
+      action={run.notebook ? slice : undefined}
+    />
+  );
 }
 
 /** Above this many, a filter box. */
@@ -306,8 +333,10 @@ const FILTER_ABOVE = 15;
 function Values(props: {
   title: string;
   values: Readonly<Record<string, string>>;
+  /** What can be done with one of them. */
+  action?: (key: string) => JSX.Element;
 }): JSX.Element | null {
-  const { title, values } = props;
+  const { title, values, action } = props;
   const trans = useTrans();
   const [filter, setFilter] = useState('');
   const keys = Object.keys(values).sort();
@@ -339,6 +368,7 @@ function Values(props: {
             <tr key={key}>
               <th scope="row">{key}</th>
               <td>{values[key]}</td>
+              {action && <td>{action(key)}</td>}
             </tr>
           ))}
         </tbody>

@@ -55,6 +55,19 @@ export class Lab {
     );
   }
 
+  /** Choose an entry of the menu that a right click on something opens. */
+  async choose(
+    target: Locator,
+    entry: string,
+    at: Parameters<Locator['click']>[0] = {}
+  ): Promise<void> {
+    await target.click({ ...at, button: 'right' });
+    await this.page
+      .locator('.lm-Menu:visible .lm-Menu-itemLabel')
+      .getByText(entry, { exact: true })
+      .click();
+  }
+
   /** Write a file below the server's root, as another program would. */
   async writeFile(path: string, content: string): Promise<void> {
     await this.page.evaluate(

@@ -25,7 +25,7 @@ test('an edit of cell 3 marks 5 and 9; they are run; what made a value is highli
   await cells.open('iris/stale.ipynb', NINE);
 
   // A kernel that is not recorded: nothing is marked, and asking says why.
-  await lab.execute('jupyter-mlops:run-stale');
+  await lab.choose(cells.cell(1), 'Run What Is Stale');
   const toast = page.locator('.jp-toastContainer');
   await expect(toast).toContainText('are not recorded');
   expect(new Set(await cells.kinds())).toEqual(new Set(['']));
@@ -43,9 +43,11 @@ test('an edit of cell 3 marks 5 and 9; they are run; what made a value is highli
   await page.keyboard.press('Escape');
   await lab.screenshots('cells-stale');
 
-  // Why, by keyboard.
-  await cells.cell(5).locator('.jp-InputPrompt').click();
-  await lab.execute('jupyter-mlops:explain-cell');
+  // Why, from the cell's menu; by keyboard it is closed.
+  await lab.choose(
+    cells.cell(5).locator('.jp-InputPrompt'),
+    'Why Is This Cell Marked?'
+  );
   const popup = page.getByRole('dialog', { name: 'Stale' });
   await expect(popup).toBeFocused();
   await lab.screenshot('cells-why');
@@ -63,8 +65,11 @@ test('an edit of cell 3 marks 5 and 9; they are run; what made a value is highli
     '[4]'
   );
 
-  // The slice, in place.
-  await lab.execute('jupyter-mlops:show-slice', { name: 'total' });
+  // The slice, in place, of the name that is marked in the editor.
+  const total = cells.cell(5).locator('.cm-line');
+  const within = { position: { x: 20, y: 8 } };
+  await total.dblclick(within);
+  await lab.choose(total, 'Show Slice of…', within);
   await expect(cells.bar).toContainText('3 of 12 executions');
   const inside = cells.notebook.locator('.jp-mlops-mod-inSlice');
   await expect(inside).toHaveCount(3);

@@ -42,8 +42,7 @@ test('from an output to its data, from a cell to its run, and back; verified and
   await expect(card).toContainText('points.csv');
   await page.keyboard.press('Escape');
   await expect(card).toHaveCount(0);
-  await notebook.locator('.jp-Cell').nth(2).click();
-  await lab.execute('jupyter-mlops:show-origin');
+  await lab.choose(table, 'Show What Made This Output');
   await expect(card).toContainText('Look at them');
   await lab.screenshots('provenance-origin');
   await page.keyboard.press('Escape');
@@ -69,6 +68,20 @@ test('from an output to its data, from a cell to its run, and back; verified and
     'Track the mean'
   );
 
+  // Its metric leads to the cells that made it, and no other.
+  const tab = page.locator('.lm-TabBar-tab', { hasText: 'mean of points' });
+  await tab.first().click();
+  await lab.screenshots('provenance-run');
+  await run.getByRole('button', { name: 'slice', exact: true }).click();
+  const inside = notebook.locator('.jp-mlops-mod-inSlice');
+  await expect(inside.last()).toContainText('Track the mean');
+  await expect(notebook.locator('.jp-mlops-mod-offSlice')).toContainText(
+    'Look at them'
+  );
+  await lab.screenshot('provenance-slice-of-metric');
+  await lab.execute('jupyter-mlops:clear-slice');
+  await expect(inside).toHaveCount(0);
+
   // The run is verified: its cells give the same again.
   await page
     .locator('.lm-TabBar-tab', { hasText: 'mean of points' })
@@ -89,6 +102,11 @@ test('from an output to its data, from a cell to its run, and back; verified and
   // And restored, beside the present work.
   await run.getByRole('button', { name: 'Restore…' }).click();
   await lab.dialog.getByRole('textbox').fill('points-again');
+  // Its environment is offered, not made: here it has hundreds of packages.
+  const environment = lab.dialog.getByLabel('Make its environment again');
+  await expect(environment).toBeEnabled();
+  await expect(environment).not.toBeChecked();
+  await expect(lab.dialog).toContainText(/\d+ packages, installed by/);
   await lab.screenshots('provenance-restore-dialog');
   await lab.dialog.getByRole('button', { name: 'Restore' }).click();
   await expect(notebook).toContainText("pd.read_csv('points.csv')", {
@@ -97,4 +115,13 @@ test('from an output to its data, from a cell to its run, and back; verified and
   await expect(
     page.locator('.lm-TabBar-tab', { hasText: 'points-as-executed' })
   ).toHaveCount(1);
+
+  // Taking it away says what would be lost with it, and asks.
+  await lab.writeFile('iris/restored/points-again/mine.py', 'kept = 1\n');
+  const toast = page.locator('.jp-toastContainer');
+  await toast.getByRole('button', { name: 'Undo' }).click();
+  await expect(lab.dialog).toContainText('mine.py');
+  await lab.screenshots('provenance-undo-dialog');
+  await lab.dialog.getByRole('button', { name: 'Take Away' }).click();
+  await expect(toast).toContainText('points-again was taken away.');
 });

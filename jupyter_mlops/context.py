@@ -7,9 +7,12 @@ notebook's path. Everything recorded (runs, outputs, model versions) takes its o
 from __future__ import annotations
 
 import os
+import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from .renames import renames
 from .workspace import WORKSPACE_VARIABLE, Workspace
 
 PIPELINE_RUN_VARIABLE = "MLOPS_PIPELINE_RUN"
@@ -83,18 +86,43 @@ def current(workspace: Workspace | None = None) -> ExecutionContext:
     )
 
 
+def kernel_id() -> str:
+    """Return the id by which Jupyter Server knows this kernel; empty: none has started it."""
+    application = sys.modules.get("ipykernel.kernelapp")  # no kernel is without it
+    if application is None or not application.IPKernelApp.initialized():
+        return ""
+    name = Path(application.IPKernelApp.instance().connection_file).stem
+    return name.removeprefix("kernel-") if name.startswith("kernel-") else ""
+
+
 def _notebook(workspace: Workspace) -> str:
     """Return the notebook of this kernel as a workspace path; empty where it can't be known or lies outside."""
     named = os.environ.get(NOTEBOOK_VARIABLE)
     if named:
         return named
-    session = os.environ.get("JPY_SESSION_NAME", "")  # set by Jupyter Server 2: the notebook's path
+    session = os.environ.get("JPY_SESSION_NAME", "")  # set by Jupyter Server 2: the path when the kernel first started
     if not session.endswith(".ipynb"):
         return ""
     path = Path(session)
     candidates = [path] if path.is_absolute() else [Path.cwd() / path.name, workspace.root / path, Path.cwd() / path]
     for candidate in candidates:
-        resolved = candidate.resolve()
+        then = candidate.resolve()
+        if workspace.root not in then.parents:
+            continue
+        found = renames(workspace).of_kernel(then.relative_to(workspace.root).as_posix(), kernel_id(), _started_at)
+        resolved = (workspace.root / found).resolve()
         if resolved.is_file() and workspace.root in resolved.parents:
             return resolved.relative_to(workspace.root).as_posix()
     return ""
+
+
+def _started_at() -> float:
+    """Return when this process started, seconds since 1970, not earlier than it was and at most 20 ms later."""
+    if sys.platform != "linux":
+        import psutil
+
+        return psutil.Process().create_time()
+    # psutil reckons from the second in which the machine started: up to a second too early.
+    ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    since_boot = (ticks + 1) / os.sysconf("SC_CLK_TCK")
+    return time.time() - max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)

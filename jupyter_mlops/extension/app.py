@@ -54,8 +54,8 @@ class MlopsExtension(ExtensionApp):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._keeper: NotebookKeeper | None = None
         self.serverapp.event_logger.register_event_schema(_SCHEMAS / "change.v1.yaml")
-        self._hear_of_notebooks()
         self._record_in_kernels()
+        self._hear_of_notebooks()
 
     def initialize_handlers(self) -> None:
         """Add the one handler."""
@@ -77,16 +77,28 @@ class MlopsExtension(ExtensionApp):
         from .notebook_events import NotebookEvents
 
         contents = self.serverapp.contents_manager
-        self._keeper = NotebookKeeper()
-        self._events = NotebookEvents(self._keeper, lambda path: self.server_root / path.strip("/"))
+        self._keeper = NotebookKeeper(self._thin_snapshots)
+        self._events = NotebookEvents(
+            self._keeper, lambda path: self.server_root / path.strip("/"), self._kernels.renamed
+        )
         contents.register_post_save_hook(self._events.saved)
         self.serverapp.event_logger.register_handler(self._events)
+
+    def _thin_snapshots(self, workspace: Workspace) -> None:
+        """Take snapshots away that no run needs. Called from the keeper's thread, once a day."""
+        from ..errors import MlopsError
+        from ..tracking.service import TrackingService
+
+        try:
+            TrackingService(workspace).thin_snapshots()
+        except MlopsError as error:  # the tracking server can't be reached: tomorrow
+            self.log.info("No snapshot of %s was taken away: %s", workspace.root.name, error)
 
     def _record_in_kernels(self) -> None:
         """Let kernels of workspaces that ask for it record their cells from their start."""
         from .recorded_kernels import RecordedKernels
 
-        RecordedKernels(self.serverapp.kernel_manager, self.server_root, self.log)
+        self._kernels = RecordedKernels(self.serverapp.kernel_manager, self.server_root, self.log)
 
     @property
     def server_root(self) -> Path:

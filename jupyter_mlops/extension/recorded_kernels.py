@@ -30,6 +30,8 @@ class RecordedKernels:
         self._root = server_root
         self._log = log
         self._start = kernels.start_kernel
+        #: Kernel → the notebook that it was started for, under the name that this has now.
+        self._notebooks: dict[str, Path] = {}
         kernels.start_kernel = self.start
 
     async def start(self, *, kernel_id: str | None = None, path: str | None = None, **options: Any) -> Any:
@@ -42,7 +44,20 @@ class RecordedKernels:
         if arguments:
             options["extra_arguments"] = [*options.get("extra_arguments", []), *arguments]
         started = self._start(kernel_id=kernel_id, path=path, **options)
-        return await started if inspect.isawaitable(started) else started
+        kernel = await started if inspect.isawaitable(started) else started
+        session = (options.get("env") or {}).get("JPY_SESSION_NAME", "")
+        if isinstance(kernel, str) and session.endswith(".ipynb"):
+            self._notebooks = {each: file for each, file in self._notebooks.items() if each in self._kernels}
+            file = self._root / session  # it is absolute, but where a session has no name
+            self._notebooks[kernel] = file.parent.resolve() / file.name
+        return kernel
+
+    def renamed(self, old: Path, new: Path) -> list[str]:
+        """Return the kernels of a notebook, or of those in a folder, and take over its new name."""
+        found = [each for each, file in list(self._notebooks.items()) if old == file or old in file.parents]
+        for each in found:
+            self._notebooks[each] = new / self._notebooks[each].relative_to(old)
+        return found
 
     def _arguments(self, path: str | None, kernel_name: str | None) -> list[str]:
         workspace = Workspace.locate(self._root / (path or "").strip("/"))

@@ -12,16 +12,15 @@ from IPython.display import display
 
 from .. import context
 from ..cells.recorder import active
-from ..cells.service import CellService
+from ..cells.service import CellService, unheard
 from ..cells.table import Row, execution_rows, in_columns
-from ..cells.timetravel.kernel import active as active_travel
 from ..errors import MlopsError
 from ..i18n import gettext as _
 from ..workspace import Workspace
 from .overview import Message
 
 if TYPE_CHECKING:
-    from ..cells.types import RecordedExecution
+    from ..cells.types import ListedExecution
 
 _MOST = 1000
 
@@ -59,6 +58,7 @@ class CellMagics(Magics):
     @argument("-n", "--max", type=int, default=20, metavar="N", help="At most so many, the newest; default: 20.")
     @argument("--name", default="", metavar="NAME", help="Only executions that wrote, changed or deleted this name.")
     @line_magic
+    @unheard()
     def history_cells(self, line: str) -> None:
         """Show which cells ran, in the order in which they ran: what each wrote and read, its files, how it ended.
 
@@ -114,8 +114,6 @@ class CellMagics(Magics):
                 raise UsageError(_("Cells have no ids here (a terminal), so --cell can't tell them apart."))
         raise UsageError(_("No In [{count}] is recorded in this session.").format(count=count))
 
-    def _grid(self, found: list[RecordedExecution], notebook: str) -> Grid:
-        oldest_first = found[::-1]
-        travel = active_travel()
-        header, *rows = execution_rows(oldest_first, travel.travel.left() if travel is not None else frozenset())
+    def _grid(self, found: list[ListedExecution], notebook: str) -> Grid:
+        header, *rows = execution_rows(found[::-1])
         return Grid(_("Cells of {notebook}, oldest first").format(notebook=notebook or _("this session")), header, rows)

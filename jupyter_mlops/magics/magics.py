@@ -10,6 +10,7 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
+from ..cells.service import unheard
 from ..errors import MlopsError, NotAWorkspaceError
 from ..i18n import gettext as _
 from ..workspace import Workspace
@@ -31,6 +32,7 @@ class MlopsMagics(Magics):
     )
     @argument("--name", default=None, help="init: the workspace's name; default: the folder's.")
     @line_magic
+    @unheard()
     def mlops(self, line: str) -> None:
         """Show the workspace's state, or make the notebook's folder a workspace."""
         arguments = parse_argstring(self.mlops, line)

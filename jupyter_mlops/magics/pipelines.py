@@ -8,6 +8,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from IPython.display import display
 
 from .. import context
+from ..cells.service import unheard
 from ..errors import MlopsError, NotFoundError
 from ..i18n import gettext as _
 from ..workspace import Workspace
@@ -25,6 +26,7 @@ class PipelineMagics(Magics):
     @argument("--replay", action="append", default=[], metavar="NAME", help="A variable that can't be handed on.")
     @argument("--overwrite", action="store_true", help="Replace files that are there.")
     @line_magic
+    @unheard()
     def pipeline_from_cells(self, line: str) -> None:
         """Show the steps that the notebook's cells make as a pipeline, and write it on demand."""
         arguments = parse_argstring(self.pipeline_from_cells, line)

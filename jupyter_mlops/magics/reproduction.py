@@ -7,6 +7,7 @@ from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from IPython.display import display
 
+from ..cells.service import unheard
 from ..errors import MlopsError
 from ..i18n import gettext as _
 from ..reproduction import words
@@ -28,6 +29,7 @@ class ReproductionMagics(Magics):
     @argument("--environment", action="store_true", help="Like --worktree, and make the run's environment there.")
     @argument("--force", action="store_true", help="With --undo: also one that was worked in since.")
     @line_magic
+    @unheard()
     def restore(self, line: str) -> None:
         """Bring the state of a run back on a new branch, beside the present work."""
         arguments = parse_argstring(self.restore, line)
@@ -65,6 +67,7 @@ class ReproductionMagics(Magics):
     @argument("--timeout", type=float, default=0.0, help="Minutes; 0: no limit.")
     @argument("--result", action="store_true", help="Show how the last verification stands, or ended.")
     @line_magic
+    @unheard()
     def verify(self, line: str) -> None:
         """Run the cells of a run again, in a kernel of their own, and show whether they give the same."""
         arguments = parse_argstring(self.verify, line)

@@ -12,10 +12,10 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from IPython.display import display
 
 from .. import context
-from ..cells.files import FileDigests
+from ..cells.file_digests import FileDigests
 from ..cells.notebook_cells import code_cells
 from ..cells.recorder import Recorder, active
-from ..cells.service import CellService
+from ..cells.service import CellService, unheard
 from ..cells.slice_check import check_slice, digest_in
 from ..cells.slice_text import (
     check_line,
@@ -42,20 +42,32 @@ class SliceMagics(Magics):
     """``%slice`` and ``%stale``."""
 
     @magic_arguments()
-    @argument("name", help="A variable, a file that a cell wrote, or the id of an MLflow run or of an execution.")
+    @argument(
+        "name",
+        help="A variable, a file that a cell wrote, the id of a run or an execution, models:/NAME/VERSION, "
+        "endpoint:NAME, metric:RUN/NAME.",
+    )
     @argument("--copy", default="", metavar="FILE", help="Write these cells to a new notebook.")
     @argument("--check", action="store_true", help="Run them alone, in a copy of their files, and compare.")
     @line_magic
+    @unheard()
     def slice(self, line: str) -> None:
         """Show the least executions of cells that made a variable, in the order in which they ran."""
+        from ..cells.slice_things import thing
+
         arguments = parse_argstring(self.slice, line)
         try:
             recorder, records = _recorded()
             if not records:
                 display(_nothing())
                 return
-            found = slice_of(records, target_of(records, arguments.name.strip("\"'")), cells=_cells(recorder))
-            notes = slice_notes(found)
+            name = arguments.name.strip("\"'")
+            made = thing(recorder.workspace, name)
+            if made is not None:
+                records = list(made.records)
+            target = made.target if made is not None else target_of(records, name)
+            found = slice_of(records, target, cells=_cells(recorder))
+            notes = [*slice_notes(found), *(made.notes if made is not None else ())]
             if arguments.copy:
                 path = Path.cwd() / arguments.copy.strip("\"'")
                 write_notebook(found, path)
@@ -75,6 +87,7 @@ class SliceMagics(Magics):
 
     @magic_arguments()
     @line_magic
+    @unheard()
     def stale(self, line: str) -> None:
         """Show the cells whose results no longer follow from the notebook as it was last saved, and what to run."""
         parse_argstring(self.stale, line)

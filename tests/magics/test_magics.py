@@ -255,8 +255,9 @@ def test_in_a_real_kernel_the_notebook_stops_at_the_failed_cell(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import nbformat
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
+
+    from jupyter_mlops.engine.starting_client import StartingClient
 
     new = nbformat.v4.new_code_cell
     notebook = nbformat.v4.new_notebook(
@@ -268,7 +269,7 @@ def test_in_a_real_kernel_the_notebook_stops_at_the_failed_cell(
             new("never = 1"),
         ]
     )
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(workspace.root)}})
+    client = StartingClient(notebook, timeout=120, resources={"metadata": {"path": str(workspace.root)}})
     with pytest.raises(CellExecutionError) as raised:
         client.execute()
     assert raised.value.ename == "ValueError"

@@ -17,6 +17,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD := 1
 export PYTHONUTF8 := 1
 unexport MLOPS_WORKSPACE
+# Compiled once, not by each of a test run's hundreds of kernels and servers.
+unexport PYTHONDONTWRITEBYTECODE
 
 STAMPS := .make
 FRONT_SOURCES := $(shell find src style schema -type f 2>/dev/null) package.json tsconfig.json install.json
@@ -39,7 +41,7 @@ define install
 	@test -x .venv/bin/python || $(PYTHON) scripts/make_venv.py
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check uv $$(grep '^torch==' constraints.txt) > $(STAMPS)/pip.log 2>&1 \
 		|| { tail -n 40 $(STAMPS)/pip.log; exit 1; }
-	@.venv/bin/python -m uv pip install --quiet --python .venv/bin/python -r pyproject.toml $(foreach extra,$(1),--extra $(extra)) -c constraints.txt \
+	@.venv/bin/python -m uv pip install --quiet --compile-bytecode --python .venv/bin/python -r pyproject.toml $(foreach extra,$(1),--extra $(extra)) -c constraints.txt \
 		|| .venv/bin/python -m pip install --quiet -c constraints.txt $$(.venv/bin/python scripts/requirements.py $(1))
 	@touch $@
 endef

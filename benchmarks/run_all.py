@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
@@ -20,14 +21,19 @@ NOT_BENCHMARKS = {"harness", "run_all", "peers", "cells", "galleries"}
 
 def main() -> None:
     """Run, collect, write. Ends with 1 where a benchmark could not be run (a missed target is not an error)."""
-    quick = [a for a in sys.argv[1:] if a == "--quick"]
-    named = [a for a in sys.argv[1:] if not a.startswith("-")]
+    scripts = {each.stem: each for each in sorted(HERE.glob("*.py")) if each.stem not in NOT_BENCHMARKS}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(scripts)}; none: all")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - scripts.keys():
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+    quick = ["--quick"] if asked.quick else []
     readme = HERE / "README.md"
     text = readme.read_text(encoding="utf-8")
     failed = []
-    for script in sorted(HERE.glob("*.py")):
-        name = script.stem
-        if name in NOT_BENCHMARKS or (named and name not in named):
+    for name, script in scripts.items():
+        if asked.names and name not in asked.names:
             continue
         print(f"== {name}", flush=True)
         done = subprocess.run([sys.executable, str(script), "--json", *quick], stdout=subprocess.PIPE, text=True)

@@ -6,8 +6,10 @@ the variables: which names are the same object, which arrays are views of the sa
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import pickle
 import random
 import sys
 import time
@@ -64,9 +66,28 @@ def _of(value: Any) -> str:
             return ""
         figure.canvas.draw()
         return _digest(bytes(figure.canvas.buffer_rgba()))
-    import joblib
+    return _hash(value)
 
-    return str(joblib.hash(value))
+
+def _hash(value: Any) -> str:
+    """joblib's hash, but for how arrays lie in memory: a view's copy, as pickle makes it, has the same numbers."""
+    import numpy
+    from joblib.hashing import NumpyHasher
+
+    class Hasher(NumpyHasher):  # type: ignore[misc]
+        def save(self, each: Any) -> None:
+            if type(each) is numpy.ndarray and not each.dtype.hasobject:
+                each = (each.shape, each.dtype.str, each.tobytes())
+            elif type(each) is dict and "_mgr" in each and "_metadata" in each:
+                # One list of the class for all tables that pandas made, one for each that was unpickled.
+                each = {**each, "_metadata": tuple(each["_metadata"])}
+            super().save(each)
+
+    first = str(Hasher("md5").hash(value))
+    # What a class's own pickling makes of it: statsmodels' results are put together anew, with a dict twice for once.
+    with contextlib.suppress(Exception):
+        return str(Hasher("md5").hash(pickle.loads(pickle.dumps(value, 5))))
+    return first
 
 
 def _member(value: Any) -> str:

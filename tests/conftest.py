@@ -24,9 +24,11 @@ from jupyter_mlops.store.database import Database, close_all
 from jupyter_mlops.workspace import WORKSPACE_VARIABLE, Workspace
 from tests.servers import PostgresServer
 
-# A shell that runs the tests in the background has SIGINT ignored, in all that it starts: kernels, and tests of them.
+# A shell that runs the tests in the background has these ignored, in all that it starts: kernels, and tests of them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 pytest_plugins = ("pytest_jupyter.jupyter_server",)
 

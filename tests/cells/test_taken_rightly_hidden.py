@@ -63,6 +63,10 @@ CASES = {
     "text that is run": ("import json", "exec('json.h3 = <n>')", "y = json.h3"),
 }  # fmt: skip
 
+#: As the process had them: other tests run in it.
+_LOCALE = locale.setlocale(locale.LC_ALL)
+_RECURSION = sys.getrecursionlimit()
+
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
@@ -75,12 +79,12 @@ def _reset() -> None:
     for owner in (json, builtins):
         vars(owner).pop("h3", None)
     sys.modules.pop("h3", None)
-    sys.setrecursionlimit(1000)
+    sys.setrecursionlimit(_RECURSION)
     socket.setdefaulttimeout(None)
     logging.getLogger("h3").setLevel(0)
     logging.getLogger().setLevel(30)
     decimal.setcontext(decimal.Context(prec=28))
-    locale.setlocale(locale.LC_ALL, "C")
+    locale.setlocale(locale.LC_ALL, _LOCALE)
     for name, attribute in (("duckdb", ""), ("polars", ""), ("pandas", "h3")):
         module = sys.modules.get(name)
         if module is not None and name == "duckdb":

@@ -25,6 +25,7 @@ from ..errors import (
 )
 from ..i18n import gettext as _
 from ..schema import Status
+from ..store import sqlite_files
 from ..store.server import server_engine
 from . import codec, durable
 from .settings import BUSY_TIMEOUT_MS, Settings
@@ -259,6 +260,7 @@ def _engine(settings: Settings) -> Engine:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
 
+    sqlite_files.follow(engine)
     return engine
 
 

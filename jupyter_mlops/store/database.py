@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from ..errors import from_database_error, from_os_error
 from ..i18n import gettext as _
 from ..workspace import Workspace
-from . import migrate
+from . import migrate, sqlite_files
 from .server import server_engine
 
 #: How long a writer waits for another writer, milliseconds.
@@ -116,6 +116,7 @@ class Database:
             # pysqlite would begin a transaction only at the first write; then a read-then-write can fail at once
             # with "locked" however long the busy timeout is. BEGIN IMMEDIATE waits its turn instead.
             event.listen(engine, "begin", _begin_sqlite)
+            sqlite_files.follow(engine)
             return engine
         return server_engine(self.url, pool_pre_ping=True)
 

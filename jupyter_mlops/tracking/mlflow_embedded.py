@@ -24,6 +24,7 @@ from sqlalchemy import func, or_, select
 from ..cells.service import note_run
 from ..errors import MlopsError
 from ..events import Change
+from ..store import sqlite_files
 from ..store.database import Database
 from ..store.outbox import announce
 from ..workspace import Workspace, sqlite_url
@@ -194,3 +195,4 @@ def _watch(engine: sqlalchemy.Engine) -> None:
     sqlalchemy.event.listen(engine, "do_connect", connecting)
     sqlalchemy.event.listen(engine, "connect", connected)
     sqlalchemy.event.listen(engine, "checkout", taken_from_pool)
+    sqlite_files.follow(engine)

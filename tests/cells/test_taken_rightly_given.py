@@ -31,6 +31,13 @@ CASES = {
         f"import logging\n{_FILTER}", f"{_ADD}\n---\nparts = f.parts", "parts.append(<n>)", f"y = str({_ASK}.parts)"),
     "held by another variable": (
         f"import logging\n{_FILTER}", f"{_ADD}\n---\nheld = [f]", "f.keep = <n>", f"y = {_ASK}.keep"),
+    "asked back from the library": (
+        f"import logging\n{_FILTER}", f"{_ADD}\n---\ng = {_ASK}", "g.keep = <n>", f"y = {_ASK}.keep"),
+    "asked back, seen by the first name": (
+        f"import logging\n{_FILTER}", f"{_ADD}\n---\ng = {_ASK}", "g.keep = <n>", "y = f.keep"),
+    "asked back by what a function returns": (
+        f"import logging\n{_FILTER}\ndef ask():\n    return {_ASK}", f"{_ADD}\n---\ng = ask()",
+        "g.parts.append(<n>)", "y = str(f.parts)"),
     "given in a list": (
         f"import logging\n{_FILTER}\nfs = [f]", "for each in fs:\n    logging.getLogger('h3').addFilter(each)",
         "f.keep = <n>", f"y = {_ASK}.keep"),

@@ -57,6 +57,19 @@ def _no_context_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     os.environ.pop("MLFLOW_EXPERIMENT_ID", None)  # where `mlflow.set_experiment` leaves it, for processes to come
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _failing_examples_are_printed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Show with what a property failed: schemathesis's plugin lets Hypothesis print no values, in any test.
+
+    Its own tests stay as it wants them, since they would take far longer.
+    """
+    core, pretty = (sys.modules.get(f"hypothesis.{name}") for name in ("core", "vendor.pretty"))
+    with pytest.MonkeyPatch.context() as patch:
+        if core is not None and pretty is not None and not hasattr(request.module, "schemathesis"):
+            patch.setattr(core, "RepresentationPrinter", pretty.RepresentationPrinter)
+        yield
+
+
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
     """A new workspace in a folder with a space and a non-ASCII name."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +75,18 @@ class _Workbench:
 class StepsRun:
     """All steps of a proposal, run one after the other."""
 
-    def __init__(self, proposal: Proposal, seed: int, *, own_modules: Sequence[str] = ()):
-        """``own_modules``: the user's modules, which each process loads for itself."""
+    def __init__(
+        self,
+        proposal: Proposal,
+        seed: int,
+        *,
+        own_modules: Sequence[str] = (),
+        forget: Callable[[], None] = lambda: None,
+    ):
+        """``own_modules``: the user's modules, which each process loads for itself.
+
+        ``forget`` undoes what cells set in libraries, which a new process knows nothing of.
+        """
         #: Step → its namespace, and the state of ``random``, at its end.
         self.spaces: dict[str, dict[str, Any]] = {}
         self.random: dict[str, Any] = {}
@@ -92,6 +102,7 @@ class StepsRun:
             }
             workbench = _Workbench(contents)
             random.seed(seed)  # every process begins like this
+            forget()
             for name in own_modules:
                 sys.modules.pop(name, None)
             with main_module() as space:

@@ -103,6 +103,38 @@ def test_what_is_set_of_a_module_is_set_in_each_later_step(
     sys.modules.pop("settings", None)
 
 
+def test_what_runs_again_has_all_that_it_needs(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The generator goes over a list that another cell made, by what still others made
+    found = recorded(
+        workspace,
+        code("import json", "imports"),
+        code("data = [1]", "step:load"),
+        code("more = [2]"),
+        code("data += json.loads(str(more))"),
+        code("stream = (i for i in data)"),
+        code("data.append(3)"),
+        code("total = sum(stream)", "step:add"),
+    )
+    add = found.steps[1]
+    assert list(add.replayed) == [0, 1, 3, 4, 5]  # among them the import, which only one of the others needs
+    assert add.takes == {"more": "load"} and add.early == {"more"}
+    assert in_process(workspace, found, monkeypatch).spaces["add"]["total"] == 6
+
+
+def test_what_it_needs_is_not_made_twice_where_that_draws_random_numbers(workspace: Workspace) -> None:
+    found = recorded(
+        workspace,
+        code("import random", "imports"),
+        code("data = [1]", "step:load"),
+        code("data.append(random.random())"),
+        code("stream = (i for i in data)"),
+        code("data.append(3)"),
+        code("total = sum(stream)", "step:add"),
+    )
+    assert [step.places for step in found.steps] == [[0, 1, 2], [3, 4, 5]]
+    assert found.steps[1].takes == {"data": "load"} and not found.steps[1].replayed
+
+
 def test_what_can_not_be_kept_and_not_made_twice_moves(workspace: Workspace) -> None:
     found = recorded(
         workspace,

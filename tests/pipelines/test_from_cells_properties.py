@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, reject, settings
+from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 
 from jupyter_mlops.cells.record import Execution
@@ -86,7 +87,7 @@ def in_steps(workspace: Workspace, sources: list[str], records: list[Execution],
         )
         begin(workspace)
         try:
-            return proposal, StepsRun(proposal, _SEED)
+            return proposal, StepsRun(proposal, _SEED, forget=forget)
         except InvalidInputError as error:
             name = error.details.get("name", "")
             if not name or name in not_kept:
@@ -130,6 +131,14 @@ def compare(
         assert run.random[step_of[drew[-1]]] == state
 
 
+def _note(sources: list[str], places: set[int]) -> None:
+    """Print the cells that are compared, by steps: those of the notebook that succeed, numbered as in messages."""
+    numbers = itertools.count(1)
+    cells = iter(sources)
+    for name, ids in chosen(sources, places):
+        note(f"{name}: " + ", ".join(f"{next(numbers)}: {next(cells)!r}" for _id in ids))
+
+
 def check(notebook: list[str], places: set[int], *, recorded: bool) -> None:
     with fresh_workspace() as workspace:
         session = whole(workspace, [_IMPORTS, _BEGINNING, *notebook])
@@ -141,6 +150,7 @@ def check(notebook: list[str], places: set[int], *, recorded: bool) -> None:
         names = {name for name in session.space if not name.startswith("__")}
         groups = session.observer.variables.partition(names)
         expected = {tuple(group): shown(session.space, group) for group in groups}
+        _note(sources, places)
         proposal, run = in_steps(workspace, sources, session.records if recorded else [], places)
         now = files(workspace.root)
         try:

@@ -137,13 +137,14 @@ class OneStep:
         """Add what the cells that run again need; return what must change where they must not."""
         done: set[int] = set()
         while True:
-            todo = [index for index in sorted(self._again) if index not in done]
-            for index in todo:
-                done.add(index)
-                if why := self._facts[index].once:
-                    return self._instead(index, why)
-                for name in sorted(self._facts[index].reads):
-                    self._for_replay(name, index)
+            # What a cell needs may be made by one that is only added here, and that needs something itself.
+            while todo := [index for index in sorted(self._again) if index not in done]:
+                for index in todo:
+                    done.add(index)
+                    if why := self._facts[index].once:
+                        return self._instead(index, why)
+                    for name in sorted(self._facts[index].reads):
+                        self._for_replay(name, index)
             if self._settled():
                 return None
 

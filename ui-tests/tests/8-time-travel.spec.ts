@@ -49,3 +49,43 @@ test('a cell is undone, and any state gone to, from the History panel', async ({
   await expect(output).toHaveText('[1, 2] True');
   await expect(last).toBeVisible();
 });
+
+test('where not all can be put back, it is asked whether the others are', async ({
+  page
+}) => {
+  const lab = new Lab(page);
+  const history = new History(lab);
+  await lab.open('iris');
+  await history.make('iris/partly.ipynb', [
+    ['make', 'rows = [1]'],
+    ['open', "file = open('out.txt', 'w')\nheld = [file]"],
+    ['close', 'rows.append(2)\nfile.close()\nfile = held = None'],
+    ['look', "print(rows, 'held' in globals())"]
+  ]);
+  await history.open('iris/partly.ipynb');
+  await history.width(320);
+  await history.kernelReady();
+  await history.inKernel('%load_ext jupyter_mlops');
+  await lab.execute('notebook:run-all-cells');
+  const output = history.notebook.locator('.jp-OutputArea-output').last();
+  await expect(output).toHaveText('[1, 2] True', { timeout: 60_000 });
+  await expect(history.executions).toHaveCount(4, { timeout: 60_000 });
+
+  const opened = history.executions.filter({ hasText: 'file = open' });
+  await opened.getByRole('button', { name: /^Go to the variables/ }).click();
+  await expect(lab.dialog).toContainText('Put the other variables back?');
+  await expect(lab.dialog).toContainText('held: ');
+  await lab.screenshots('time-travel-partly');
+  // Nothing happens where it is refused.
+  await lab.dialog.getByRole('button', { name: 'Cancel' }).click();
+  await history.runCell(3);
+  await expect(output).toHaveText('[1, 2] True');
+
+  await opened.getByRole('button', { name: /^Go to the variables/ }).click();
+  await lab.dialog
+    .getByRole('button', { name: 'Put Back the Others' })
+    .click();
+  await expect(page.getByText(/as they were after In/)).toBeVisible();
+  await history.runCell(3);
+  await expect(output).toHaveText('[1] False');
+});

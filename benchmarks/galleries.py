@@ -85,6 +85,7 @@ def try_all(package: str, options: argparse.Namespace, end: float | None) -> Non
     }
     chosen = [each for each in chosen if (options.only in each.name if options.only else each.name not in done)]
     options.results.parent.mkdir(parents=True, exist_ok=True)
+    revision = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     with tempfile.TemporaryDirectory(prefix="mlops-galleries-") as folder:
         runner = Runner(Path(folder), sources.GALLERIES[package].imports)
         try:
@@ -94,7 +95,7 @@ def try_all(package: str, options: argparse.Namespace, end: float | None) -> Non
                 began = time.monotonic()
                 with tempfile.TemporaryDirectory(prefix="notebook-", dir=folder) as place:
                     tried = Tried(example, runner, Path(place), limit=options.seconds, slices=options.slices)
-                    line = tried.run()
+                    line = {**tried.run(), "revision": revision}
                 with options.results.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(line) + "\n")
                 said = line["excluded"] or {**line["results"], "slices": line["slices"], "missed": line["stale_missed"]}

@@ -7,6 +7,7 @@ than in another makes no difference.
 """
 
 from __future__ import annotations
+import __future__
 
 import os
 import sys
@@ -145,6 +146,21 @@ def _decimal_options(decimal: Any) -> Any:
     return [] if now == repr(decimal.DefaultContext).partition("flags=")[0] else [now]
 
 
+#: What ``from __future__`` changes in this Python, for all cells after it: the rest of it goes without saying.
+_FEATURES = [
+    (name, feature.compiler_flag)
+    for name in __future__.all_feature_names
+    if (feature := getattr(__future__, name)).getMandatoryRelease() is None
+    or feature.getMandatoryRelease() > sys.version_info
+]
+
+
+def _compiler_options(interactiveshell: Any) -> list[str]:
+    shell = interactiveshell.InteractiveShell
+    flags = shell.instance().compile.flags if shell.initialized() else 0
+    return [name for name, flag in _FEATURES if flags & flag]
+
+
 #: Options of libraries.
 OPTIONS: dict[str, Options] = {
     "warnings": Options("warnings", lambda module: [repr(each) for each in module.filters if each[0] == "error"]),
@@ -157,6 +173,7 @@ OPTIONS: dict[str, Options] = {
     ),
     "torch": Options("torch", _torch_options),
     "decimal": Options("decimal", _decimal_options),
+    "compiler": Options("IPython.core.interactiveshell", _compiler_options),
 }
 
 

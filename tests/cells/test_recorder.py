@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from jupyter_client.manager import KernelManager
 
-from jupyter_mlops.cells.recorder import active
+from jupyter_mlops.cells.recorder import Recorder, active
 from jupyter_mlops.cells.session import journal_folder
 from jupyter_mlops.engine.kernel_ports import choose_ports
 from jupyter_mlops.journal import read
@@ -384,6 +384,22 @@ def test_a_real_kernel_records_from_load_ext_on_and_survives_kill(workspace: Wor
     # What is shown says which execution it comes from
     assert result["content"]["metadata"]["mlops"] == {"execution": records[1]["id"]}
     assert contents.records[-1]["kind"] == "start"  # the cell that ran when it was killed
+
+
+def test_how_cells_are_compiled_counts_though_it_was_set_before_recording_began(recorded: RecordedShell) -> None:
+    def recorded_anew(before: str) -> str:
+        recorded.recorder.stop()
+        recorded.shell.reset(new_session=False)
+        recorded.shell.run_cell(before)
+        recorded.recorder = Recorder(recorded.shell, recorded.workspace)
+        recorded.recorder.start()
+        return recorded.run("def f(a: int): return a\nx = f.__annotations__['a']")["key"]
+
+    plain = recorded_anew("")
+    assert plain and recorded_anew("from __future__ import division") == plain
+    # When a cell that is not recorded changes what annotations are
+    assert recorded_anew("from __future__ import annotations") not in ("", plain)
+    assert recorded.shell.user_ns["x"] == "int"
 
 
 def test_it_can_be_switched_off(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

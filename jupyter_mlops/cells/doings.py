@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from .file_digests import Signature, databases, signature_of
+from .descriptors import any_open, path_of
+from .file_digests import NO_LINK, Signature, databases, link_of, signature_of
 from .hearing import here, is_shells
-from .left_out import is_left_out
+from .left_out import is_left_out, is_of_workspace
 from .modules import is_local
-from .questions import Questions
+from .questions import CONTENT, LINK, TIMES, Questions
+from .written_places import WrittenPlaces
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 #: A request over a connection that an earlier cell opened is sent without a new one.
@@ -51,6 +53,8 @@ _CHANGING = frozenset(
 _MOVING = frozenset({"os.rename", "os.truncate", "os.link", "os.symlink", "shutil.move"})
 _COPYING = frozenset({"shutil.copyfile", "shutil.copytree"})
 _TOUCHING = frozenset({"os.chmod", "os.utime"})
+#: What lies there stays the same file; or what is copied or moved there is opened or renamed, which is heard.
+_IN_PLACE = _TOUCHING | _COPYING | {"os.truncate", "os.rename", "shutil.move"}
 #: Names are no longer there afterwards.
 _UNMAKING = frozenset({"os.rename", "os.remove", "os.rmdir", "shutil.move", "shutil.rmtree"})
 
@@ -68,10 +72,17 @@ class Doings:
     asked: dict[str, Signature | None] = field(default_factory=dict)
     #: Those of them of which it asked how old they are, or what may be done with them.
     looked: dict[str, None] = field(default_factory=dict)
+    #: Paths of which it asked where they lead as links → the digest of that at the first question.
+    links: dict[str, str] = field(default_factory=dict)
     #: Files that the cell made: there was none before.
     made: dict[str, None] = field(default_factory=dict)
     #: Files whose content is the cell's alone, emptied or made before it read them → what was there before.
     own: dict[str, Signature | None] = field(default_factory=dict)
+    #: What lies where it wrote.
+    places: WrittenPlaces = field(default_factory=WrittenPlaces)
+    #: Files that it opened to have their numbers alone, and whether one of them is still open when it has ended.
+    numbered: dict[str, None] = field(default_factory=dict)
+    left_open: bool = False
     #: Files whose times or modes it set: what else there is of them is none of its own.
     touched: dict[str, None] = field(default_factory=dict)
     #: Folders that it made, and those that it would have made, had they not been there.
@@ -131,12 +142,15 @@ class Watch:
         global _listener
         _listener = None
         self._questions.end()
+        self._doings.left_open = bool(self._doings.numbered) and any_open(self._doings.numbered)
         self._doings.background = sum(
             1 for each in threading.enumerate() if each not in self._before and _is_users(each)
         ) + len(_tasks(self._namespace) - self._tasks)
         return self._doings
 
     def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self._doings.places.awaited:
+            self._doings.places.look()
         if event not in _HANDLERS or here.unheard or threading.get_ident() in self._deaf:
             return
         here.unheard = True  # what is done here raises events of its own
@@ -148,18 +162,23 @@ class Watch:
         if event == "os.chdir":  # relative paths mean others from now on
             self._questions.forget()
 
-    def _asked(self, given: Any, looks: bool) -> None:
+    def _asked(self, given: Any, what: int) -> None:
         if here.unheard or threading.get_ident() in self._deaf:
             return
         here.unheard = True
         try:
             with contextlib.suppress(Exception):  # a path that is none: the cell is told so
-                doings, path = self._doings, _path(given)
+                doings, path = self._doings, _path(path_of(given) if isinstance(given, int) else given)
                 if path and (path not in doings.written or path in doings.touched):
-                    if path not in doings.asked:
+                    if what & CONTENT and path not in doings.asked:
                         doings.asked[path] = signature_of(path)
-                    if looks:
+                    if what & TIMES:
                         doings.looked[path] = None
+                    if what & LINK and path not in doings.links:
+                        link = link_of(path)
+                        # Above the workspace each part of a path is asked about, in each place another.
+                        if link != NO_LINK or is_of_workspace(path):
+                            doings.links[path] = link
         finally:
             here.unheard = False
 
@@ -203,6 +222,8 @@ def _opened(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
         return
     mode, flags = arguments[1], arguments[2] or 0
     found = signature_of(path)
+    if mode is None:
+        doings.numbered[path] = None
     if (isinstance(mode, str) and "x" in mode) or (not isinstance(mode, str) and flags & os.O_EXCL):
         doings.made[path] = None
     if isinstance(mode, str):
@@ -212,12 +233,14 @@ def _opened(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
     else:  # what is emptied or made by opening it is not read
         writes = bool(flags & _WRITES)
         reads = not flags & (os.O_WRONLY | os.O_TRUNC | os.O_EXCL) or bool(flags & os.O_APPEND)
+    empties = bool(set("wx") & set(mode) if isinstance(mode, str) else flags & (os.O_TRUNC | os.O_EXCL))
+    replaced = doings.places.opens(path, found, writes=writes, empties=empties)
     if writes:
         _writes(doings, path, found)
-        if not reads and (set("wx") & set(mode) if isinstance(mode, str) else flags & (os.O_TRUNC | os.O_EXCL)):
+        if not reads and empties:
             doings.own.setdefault(path, found)
     # Where nothing has come of it, opening it for writing has failed.
-    if reads and (path not in doings.own or doings.own[path] == found):
+    if reads and (path not in doings.own or doings.own[path] == found or replaced):
         doings.read.setdefault(path, found)
 
 
@@ -237,6 +260,8 @@ def _changed(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
         paths = arguments[:1]
     # What is put there is the cell's own.
     whole = event == "os.rename" and _path(arguments[0]) in doings.own
+    if event == "os.rename" and (source := _path(arguments[0])) and (target := _path(arguments[1])):
+        doings.places.renames(source, target, signature_of(source))
     for path in filter(None, map(_path, paths)):
         found = signature_of(path)
         if event == "os.mkdir":
@@ -253,6 +278,8 @@ def _changed(doings: Doings, event: str, arguments: tuple[Any, ...]) -> None:
             doings.own.setdefault(path, found)
         elif event in _MOVING and (path not in doings.own or doings.own[path] == found):
             doings.read.setdefault(path, found)
+        if event not in _IN_PLACE:
+            doings.places.loses(path)
         if event in _UNMAKING and (folder := os.path.dirname(path)) in doings.listed:
             doings.listed[folder] = None
 
@@ -262,7 +289,8 @@ def _listed(doings: Doings, _event: str, arguments: tuple[Any, ...]) -> None:
     file = caller.f_code.co_filename
     if file.startswith(_IMPORTING) or _BACKPORT in file:  # an import looks for modules, or what is installed
         return
-    if path := _path(arguments[0] or "."):
+    given = path_of(arguments[0]) if isinstance(arguments[0], int) else arguments[0] or "."
+    if path := _path(given):
         doings.listed.setdefault(path, signature_of(path))
 
 

@@ -23,6 +23,7 @@ from .files import CellFiles
 from .given import given
 from .hidden import Hidden, may_use, of_process, set_by, sets_own
 from .hints import GENERATOR_WORDS, discarded_calls, generator_words, names_in_texts, seeds_first, stores
+from .imports_within import modules_named
 from .left_out import follow
 from .loaded_modules import LoadedModules, imported_within
 from .module_places import ModulePlaces
@@ -156,7 +157,10 @@ class Running:
         record["files_written"] = self._relative(files_written)
         record["file_times"] = self._relative(self._cell_files.times)
         record["modules"] = self._used_modules(local, code, set(doings.read))
-        places = self._observer.places.of(record["modules"], code.modules)
+        wanted = (
+            code.modules | modules_named(code.tree, called) | self._observer.modules.named_in(record["modules"], local)
+        )
+        places = self._observer.places.of(record["modules"], wanted)
         record["module_places"] = list(self._relative(dict.fromkeys(places, "")))
         seeds = self._generators_of(seeds_first(code.tree)) if words else set()
         record["seeded"] = sorted(seeds & generators.keys())
@@ -180,6 +184,8 @@ class Running:
         record["opaque"] = list(code.opaque) + before.history
         record["calls"] = self._library_calls(code, before)
         record["effects"] = list(dict.fromkeys([*code.effects, *self._patches(code, before)]))
+        if doings.left_open:  # under its number another process has no file, or another one
+            record["effects"].append("os.open")
         record["workbench"] = sorted(name for name in before.reads if _is_workbench(namespace.get(name)))
         record["runs_open"] = _active_runs()
         record["module_files"] = self._relative({str(local[name]): name for name in record["modules"]})

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import glob
+import hashlib
 import os
 import re
 import time
 from collections.abc import Iterator
-from os import stat as _stat  # while a cell runs, `os.stat` listens
-from stat import S_ISDIR, S_ISREG
+from os import readlink as _readlink  # while a cell runs, these of `os` listen
+from os import stat as _stat
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+
+from .descriptors import held
 
 #: Above this a file is known by its size and time of change alone, bytes.
 CONTENT_LIMIT = 1 << 30
@@ -22,17 +26,20 @@ FOLDER = "folder"
 CHANGED = "changed"
 #: What is asked of a path beside its content stands behind it, after what no path has in it.
 _TIMES = "\0times"
+_LINK = "\0link"
 _IS_FOLDER = "\0folder"
 #: What the workbench, Jupyter and Python keep in folders of the user's, in all processes alike.
 _OF_TOOLS = re.compile(
     r"\.mlops|mlops\.toml|\.git|\.ipynb_checkpoints|__pycache__|\..+\.ipynb(\.\w+)?\.(journal|new)|\.~.+\.ipynb(\.\w+)?"
 )
 
-#: Size, time of change, inode and time of the inode's change: content that keeps the first three has another fourth.
 #: Databases of SQLite that cells of this process have connected to.
 databases: set[str] = set()
 
+#: Size, time of change, inode and time of the inode's change: content that keeps the first three has another fourth.
 Signature = tuple[int, int, int, int]
+#: Digest of where a link leads, of what is no link or nothing at all.
+NO_LINK = "link-"
 
 
 def signature_of(path: str) -> Signature | None:
@@ -51,15 +58,29 @@ def _signature(stat: os.stat_result) -> Signature:
 def times_of(path: str) -> str:
     """Return what a file's time of change and mode are, as text; ``missing`` where there is none."""
     try:
-        stat = _stat(path)
-        itself = _stat(path, follow_symlinks=False)  # another one where it is a link
+        itself = stat = _stat(path, follow_symlinks=False)
     except (OSError, ValueError):
         return MISSING
-    return f"times-{stat.st_mtime_ns}-{itself.st_mtime_ns}-{stat.st_mode:o}"
+    if not S_ISLNK(itself.st_mode):
+        return f"times-{stat.st_mtime_ns}-{itself.st_mtime_ns}-{stat.st_mode:o}"
+    with contextlib.suppress(OSError):  # a link that leads nowhere has times of its own
+        stat = _stat(path)
+    return f"times-{stat.st_mtime_ns}-{itself.st_mtime_ns}-{stat.st_mode:o}-{link_of(path)}"
+
+
+def link_of(path: str) -> str:
+    """Return the digest of where a link leads; :data:`NO_LINK` where there is none."""
+    try:
+        target = _readlink(path)
+    except (OSError, ValueError):
+        return NO_LINK
+    return NO_LINK + hashlib.blake2b(target.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 
 def question(path: str, digest: str) -> str:
     """Return what to ask :meth:`FileDigests.of` for, to compare the answer with a digest in a record."""
+    if digest.startswith(NO_LINK):
+        return path + _LINK
     return path + _IS_FOLDER if digest == FOLDER else path + _TIMES if digest.startswith("times-") else path
 
 
@@ -76,6 +97,8 @@ class FileDigests:
         """
         if path.endswith(_TIMES):
             return times_of(path.removesuffix(_TIMES))
+        if path.endswith(_LINK):
+            return link_of(path.removesuffix(_LINK))
         if path.endswith(_IS_FOLDER):
             path = path.removesuffix(_IS_FOLDER)
             if os.path.isdir(path):
@@ -123,10 +146,12 @@ def _content(path: str) -> str:
     import xxhash
 
     made = xxhash.xxh3_128()
-    held = _held(path) if path in databases else None
-    if held is not None:
+    # SQLite's locks are POSIX's: a process loses all that it has on a file as soon as it closes any descriptor of it
+    # ("How To Corrupt An SQLite Database File", sqlite.org). So a database that is in use is not opened once more.
+    number = held(path) if path in databases else None
+    if number is not None:
         at = 0
-        while chunk := os.pread(held, _CHUNK, at):
+        while chunk := os.pread(number, _CHUNK, at):
             made.update(chunk)
             at += len(chunk)
         return str(made.hexdigest())
@@ -134,25 +159,6 @@ def _content(path: str) -> str:
         while chunk := file.read(_CHUNK):
             made.update(chunk)
     return str(made.hexdigest())
-
-
-def _held(path: str) -> int | None:
-    """Return a descriptor by which this process has a file open.
-
-    SQLite's locks are POSIX's: a process loses all that it has on a file as soon as it closes any descriptor of it
-    ("How To Corrupt An SQLite Database File", sqlite.org). So a database that is in use is not opened once more.
-    """
-    found = _stat(path)
-    for name in os.listdir("/dev/fd"):
-        try:
-            number = int(name)
-            held = os.fstat(number)
-            readable = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE != os.O_WRONLY
-        except (OSError, ValueError):  # closed meanwhile: that of the listing itself
-            continue
-        if readable and (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino):
-            return number
-    return None
 
 
 def _folder_digest(path: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from .doings import Doings
-from .file_digests import CHANGED, FOLDER, MISSING, FileDigests, Signature, is_of_tools, times_of
+from .file_digests import CHANGED, FOLDER, MISSING, FileDigests, Signature, is_of_tools, link_of, times_of
 from .named_files import named_files
 from .native_files import may_write, texts_of_readers
 
@@ -31,7 +31,7 @@ class CellFiles:
         self._digests = digests
         self._named = {path: digests.signature(path) for path in named_files(tree, values)}
         self._tree = tree
-        #: Files whose times and modes the cell asked for → these; known after it.
+        #: Files whose times and modes the cell asked for, or where they lead as links → these; known after it.
         self.times: dict[str, str] = {}
         self._began = time.time_ns()
 
@@ -68,6 +68,11 @@ class CellFiles:
                 read[path] = CHANGED
         self._add_asked(doings, read, written)
         self.times = {path: times_of(path) for path in doings.looked if path not in written}
+        for path, link in doings.links.items():
+            if link_of(path) == link:
+                self.times.setdefault(path, link)  # those of a link have it in them
+            else:
+                read[path] = CHANGED
         # Made and gone within the cell: a temporary file.
         temporary = {
             path
@@ -81,7 +86,10 @@ class CellFiles:
 
     def _written(self, path: str, doings: Doings) -> str:
         """Return the digest of what the cell left: of a folder that it made, what is in it counts by itself."""
-        return FOLDER if path in doings.folders_made and os.path.isdir(path) else self._digests.of(path)
+        if path in doings.folders_made and os.path.isdir(path):
+            return FOLDER
+        # What another program has put there since is not what the cell left: nothing is.
+        return CHANGED if doings.places.is_others(path, self._digests.signature(path)) else self._digests.of(path)
 
     def _since(self, path: str, then: Signature | None) -> str:
         """Return the digest of what the cell found; ``changed`` where another program has changed it since."""

@@ -31,7 +31,7 @@ from .value_names import shared_with_module
 #: Effects that are seen otherwise: in files, options and the environment, or that stay within a program.
 _SEEN_EFFECTS = frozenset(
     {"!", "%cd", "%pushd", "%popd", "%env", "%set_env", "%pip", "%conda", "%mamba", "%uv", "%%writefile", "%matplotlib"}
-    | {"%colors"}
+    | {"%colors", "os.open"}
 )
 #: Beginnings of calls that leave what is read anyway: options, generators, figures, files, programs; or nothing.
 _SEEN = (

@@ -82,6 +82,11 @@ class LoadedModules:
             waiting.extend(each for each in imported if each in local and each not in found)
         return found
 
+    def named_in(self, names: Iterable[str], local: Mapping[str, Path]) -> set[str]:
+        """Return what is imported by modules that :meth:`with_imports` has looked at."""
+        known = (self._imports.get(str(local[name])) for name in names)
+        return {each for found in known if found is not None for each in found[1] or ()}
+
     def _imports_of(self, name: str, path: str) -> frozenset[str] | None:
         """Return the modules that a source's imports name; None where it imports by name."""
         digest = self._files.of(path)

@@ -24,7 +24,8 @@ class ModulePlaces:
     def of(self, loaded: Iterable[str], wanted: Iterable[str]) -> list[str]:
         """Return the places at which there was no module when a cell ran.
 
-        ``loaded``: the user's modules that it used. ``wanted``: the modules that its imports name.
+        ``loaded``: the user's modules that it used. ``wanted``: the modules, and names that may be some, that its
+        imports and those of what it calls name.
         """
         modules = sys.modules
         names = {name: None for name in wanted if name not in modules and _may_be_missing(name)}
@@ -52,7 +53,11 @@ class ModulePlaces:
 def _may_be_missing(name: str) -> bool:
     """Whether what an import names is no module that is loaded, and no attribute of one."""
     package, _dot, last = name.rpartition(".")
-    return not package or (package in sys.modules and not hasattr(sys.modules[package], last))
+    if not package:
+        return True
+    # Not asked for: packages that load their parts when these are asked for would do so now.
+    around = getattr(sys.modules.get(package), "__dict__", {})
+    return "__path__" in around and last not in around and "__getattr__" not in around
 
 
 def _places(name: str) -> Iterator[str]:

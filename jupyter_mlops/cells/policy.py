@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..i18n import gettext as _
 from .entries import Entry, blobs_of
-from .file_digests import MISSING, question
+from .file_digests import CHANGED, MISSING, question
 from .process_questions import process_digest
 from .record import Execution, why_no_key
 
@@ -150,7 +150,7 @@ def _acts_outside(record: Execution, now: Now) -> str:
     if record["runs"] or record["workbench"]:
         return _("it uses the workbench: a run, inputs, outputs or the registry")
     for path, digest in record["files_written"].items():
-        if now.file(question(path, digest)) != digest:
+        if digest == CHANGED or now.file(question(path, digest)) != digest:
             return _("the file {path}, which it wrote, is not as it left it").format(path=path)
     return ""
 
@@ -161,6 +161,7 @@ def in_words(doubts: list[str]) -> str:
         "reads": _("which files {what} reads can't be told"),
         "writes": _("which files {what} writes can't be told"),
         "asks": _("it asks what time it is: {what}"),
+        "accessed": _("it asks when a file was read last: {what}"),
         "draws": _("it draws random numbers that were not seeded: {what}"),
     }
     for doubt in doubts:

@@ -17,7 +17,7 @@ from ..i18n import gettext as _
 from ..lineage.service import record_in
 from ..lineage.types import Edge, Node
 from ..store.tables import CellFileRow, CellRecordRow, LineageNodeRow
-from .file_digests import FOLDER
+from .file_digests import CHANGED, FOLDER
 from .record import ABSENT, Execution
 
 if TYPE_CHECKING:
@@ -112,7 +112,8 @@ def _by_files(session: Session, executions: Sequence[Execution], follows: dict[s
     readers: dict[tuple[str, str], list[Execution]] = defaultdict(list)
     for each in executions:
         for file in each["files_read"].items():
-            if file[1] != FOLDER:  # whoever made the folder, nothing of it came here
+            # Whoever made a folder, nothing of it came here; what has changed is no content that somebody left.
+            if file[1] not in (FOLDER, CHANGED):
                 readers[file].append(each)
     writers: dict[tuple[str, str], list[tuple[float, int, str]]] = defaultdict(list)
     for batch in _batches(sorted({path for path, _digest in readers})):

@@ -20,7 +20,7 @@ from typing import Any
 from .hearing import here
 from .modules import is_local_file
 
-_FUNCTIONS = ("stat", "lstat", "access")
+_FUNCTIONS = ("stat", "lstat", "access", "fstat", "readlink")
 #: Between the question and the function that answers it.
 _BETWEEN = frozenset(
     {os.__file__, genericpath.__file__, posixpath.__file__, __file__}
@@ -32,11 +32,17 @@ _PATHLIB = pathlib.__file__.rpartition("pathlib")[0] + "pathlib"
 _QUESTIONS = frozenset(
     (  # noqa: SIM905
         "exists lexists is_file is_dir is_symlink is_mount isfile isdir islink ismount stat lstat access samefile "
-        "getsize getmtime getctime getatime"
+        "getsize getmtime getctime getatime fstat readlink realpath _joinrealpath resolve"
     ).split()
 )
 #: Among these, what asks for more than whether there is something, and its size.
-_LOOKS = frozenset({"stat", "lstat", "access", "getmtime", "getctime", "getatime", "info", "modified", "created"})
+_LOOKS = frozenset(
+    {"stat", "lstat", "fstat", "access", "getmtime", "getctime", "getatime", "info", "modified", "created"}
+)
+#: What asks only whether there is a link, and where it leads.
+_LINKS = frozenset({"readlink", "realpath", "resolve", "islink", "is_symlink"})
+#: What is asked of a path: its content (whether it is there, its size), its times and mode, where it leads as a link.
+CONTENT, TIMES, LINK = 1, 2, 4
 #: A package through which people ask for files as they do by those modules, and what asks there.
 _FILE_SYSTEMS = f"{os.sep}fsspec{os.sep}"
 _OF_FILE_SYSTEMS = _QUESTIONS | {"info", "ls", "modified", "created", "size", "sizes", "du", "find", "glob", "walk"}
@@ -55,15 +61,13 @@ class _Listening:
     def __init__(self, real: Callable[..., Any]):
         self.__wrapped__ = real
 
-    def __call__(self, path: Any, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: Any, **options: Any) -> Any:
         questions = _listening
-        if (
-            questions is not None
-            and not isinstance(path, int)
-            and (type(path) is not str or (path, id(_frame(1).f_code)) not in questions.told)
-        ):
-            questions.ask(path, _frame(1), self.__wrapped__.__name__)
-        return self.__wrapped__(path, *args, **options)
+        if questions is not None:
+            path = args[0] if args else options.get("path", options.get("fd"))
+            if type(path) is not str or (path, id(_frame(1).f_code), id(self)) not in questions.told:
+                questions.ask(path, _frame(1), self)
+        return self.__wrapped__(*args, **options)
 
     # `os.supports_fd` and its like have the function: they have this one too.
     def __eq__(self, other: object) -> bool:
@@ -105,20 +109,24 @@ class Questions:
     def __init__(self, namespace: dict[str, Any]) -> None:
         self._namespace = namespace
         self._real: dict[str, Any] = {}
-        self._heard: Callable[[Any, bool], None] = lambda path, looks: None
-        #: Texts that the cell has asked about, each with the code that did, and what was found out of such code.
-        self.told: set[tuple[str, int]] = set()
+        self._heard: Callable[[Any, int], None] = lambda path, what: None
+        #: Texts that the cell has asked about, each with the code that did and the function that it called, and what
+        #: was found out of such code.
+        self.told: set[tuple[str, int, int]] = set()
         self._verdicts: dict[int, tuple[CodeType, object]] = {}
 
-    def begin(self, heard: Callable[[Any, bool], None]) -> None:
-        """Call ``heard`` with each path that is asked about, before the answer; and whether for times or modes."""
+    def begin(self, heard: Callable[[Any, int], None]) -> None:
+        """Call ``heard`` with each path, or number of an open file, that is asked about, before the answer.
+
+        And with what is asked: :data:`CONTENT`, :data:`TIMES`, :data:`LINK`, or several, added up.
+        """
         global _listening
         self.end()
         self._heard = heard
         for name in _FUNCTIONS:
-            heard = listening(name)
-            self._real[name] = heard.__wrapped__
-            setattr(os, name, heard)
+            listener = listening(name)
+            self._real[name] = listener.__wrapped__
+            setattr(os, name, listener)
         _listening = self
 
     def end(self) -> None:
@@ -137,10 +145,11 @@ class Questions:
         """Hear of all paths once more: relative ones may mean others."""
         self.told.clear()
 
-    def ask(self, path: Any, asking: FrameType, question: str) -> None:
+    def ask(self, path: Any, asking: FrameType, function: _Listening) -> None:
         """Tell of a question, where it is the user's."""
         if here.unheard:
             return
+        question = str(function.__wrapped__.__name__)
         frame: FrameType | None = asking
         verdict: object = _ASKS_FOR_ANOTHER
         while frame is not None and verdict is _ASKS_FOR_ANOTHER:
@@ -153,9 +162,9 @@ class Questions:
                 question = code.co_name
             frame = frame.f_back
         if verdict is True:
-            self._heard(path, question in _LOOKS)
+            self._heard(path, _asked_by(question))
             if type(path) is str:
-                self.told.add((path, id(asking.f_code)))
+                self.told.add((path, id(asking.f_code), id(function)))
 
     def _of(self, frame: FrameType) -> object:
         code = frame.f_code
@@ -167,3 +176,11 @@ class Questions:
                 and is_local_file(code.co_filename)
             )
         return _ASKS_FOR_ANOTHER if code.co_name in _QUESTIONS else False
+
+
+def _asked_by(question: str) -> int:
+    if question in _LINKS:
+        return LINK
+    if question == "lexists":  # of a link that leads nowhere, too
+        return CONTENT | LINK
+    return CONTENT | TIMES if question in _LOOKS else CONTENT

@@ -26,6 +26,8 @@ _TIME = re.compile(
 )
 #: These ask for the time where they are not given one.
 _TIME_BY_DEFAULT = {"time.localtime": 0, "time.gmtime": 0, "time.ctime": 0, "time.asctime": 0, "time.strftime": 1}
+#: Whoever reads a file changes this, also to see whether it is what it was.
+_READ_LAST = frozenset({"st_atime", "st_atime_ns", "getatime"})
 _BY_WORD = frozenset({"datetime64", "to_datetime", "Timestamp"})
 _DRAWS = re.compile(
     r"uuid\.uuid[14678]|secrets\.\w+|os\.(urandom|getrandom)|posix\.urandom|random\.SystemRandom(\..*)?"
@@ -40,7 +42,10 @@ _SEEDED = re.compile(
 def undetermined(
     tree: ast.Module, values: Mapping[str, Any], called: Iterable[tuple[types.CodeType, Mapping[str, Any]]]
 ) -> list[str]:
-    """Return the calls in a cell, and in the functions that it calls: ``asks NAME`` (the time), ``draws NAME``."""
+    """Return the calls in a cell, and in the functions that it calls: ``asks NAME`` (the time), ``draws NAME``.
+
+    And what asks when a file was read last: ``accessed NAME``.
+    """
     found: dict[str, None] = {}
     nodes = running_nodes(tree).all
     for node in running_nodes(tree).of(ast.Call, ast.Attribute, ast.Name):
@@ -58,10 +63,14 @@ def undetermined(
             elif kind := _kind(name, given):
                 found[f"{kind} {name}"] = None
         elif isinstance(node.ctx, ast.Load):
+            word = node.attr if isinstance(node, ast.Attribute) else node.id
+            if word in _READ_LAST:
+                found[f"accessed {word}"] = None
             name = full_name(node, values)  # handed on: ``field(default_factory=uuid4)``
             if _DRAWS.fullmatch(name) and not name.startswith("secrets.comp"):
                 found[f"draws {name}"] = None
     for code, space in called:
+        found.update(dict.fromkeys(f"accessed {word}" for word in _READ_LAST & names_in(code)))
         for each in _mentions(code):
             name = _resolved(each.name, space)
             if name in _CLOCK:

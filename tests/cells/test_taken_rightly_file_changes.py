@@ -253,6 +253,26 @@ SHADOWS = {
         "early/of_place.py",
         "import of_place_a\nx = of_place_a.v",
     ),
+    "one of a package that was not there": (
+        {"late/of_place/__init__.py": ""},
+        "late/of_place/b.py",
+        "try:\n    from of_place import b\n    x = b.v\nexcept ImportError:\n    x = 1",
+    ),
+    "one that another did not find": (
+        {"late/of_place_a.py": "try:\n    from of_place import v\nexcept ImportError:\n    v = 1"},
+        "late/of_place.py",
+        "import of_place_a\nx = of_place_a.v",
+    ),
+    "one that was not there, by name": (
+        {},
+        "late/of_place.py",
+        "import importlib\ntry:\n    x = importlib.import_module('of_place').v\nexcept ImportError:\n    x = 1",
+    ),
+    "one that was looked for": (
+        {},
+        "late/of_place.py",
+        "import importlib.util\nx = importlib.util.find_spec('of_place') is None",
+    ),
 }
 
 
@@ -268,6 +288,49 @@ def test_a_module_that_would_be_found_first_counts(modules: Callable[..., Sessio
     write(comes, "v = 2222")
     again = modules(cells)
     assert again.space["y"] == modules(cells, cached=False).space["y"]
+
+
+WITHIN = {
+    "a function": (
+        "def f():\n    try:\n        from of_place import v\n    except ImportError:\n        v = 1\n    return v"
+    ),
+    "a method": (
+        "class A:\n    def __call__(self):\n        try:\n            import of_place\n"
+        "        except ImportError:\n            return 1\n        return of_place.v\nf = A()"
+    ),
+    "a function within": (
+        "def made():\n    def inner():\n        try:\n            import of_place\n        except ImportError:\n"
+        "            return 1\n        return of_place.v\n    return inner\nf = made()"
+    ),
+    "a function of a module": "from of_place_a import f",
+    "a package": (
+        "def f():\n    try:\n        from of_place_b import c\n    except ImportError:\n        return 1\n"
+        "    return c.v"
+    ),
+    "a function, by name": (
+        "import importlib\ndef f():\n    try:\n        return importlib.import_module('of_place').v\n"
+        "    except ImportError:\n        return 1"
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WITHIN)
+def test_a_module_that_a_function_did_not_find_counts_in_all_cells_that_call_it(
+    modules: Callable[..., Session], what: str
+) -> None:
+    write("late/of_place_b/__init__.py")
+    write(
+        "late/of_place_a.py",
+        "def f():\n    try:\n        from of_place import v\n    except ImportError:\n        v = 1\n    return v",
+    )
+    cells = [WITHIN[what], "x = f()", "y = [x]"]
+    modules(cells)
+    assert modules(cells).actions[1:] == ["take", "take"]
+    write("late/of_place.py", "v = 2222")
+    write("late/of_place_b/c.py", "v = 2222")
+    again = modules(cells)
+    assert "take" not in again.actions[1:]
+    assert again.space["y"] == [2222]
 
 
 # -- other ways to files -----------------------------------------------------------------------------------------------

@@ -155,17 +155,24 @@ class Runner:
 
 
 def as_text(outputs: list[Any]) -> str:
-    """Return a cell's outputs as text in which addresses and the names of temporary files are left out."""
+    """Return a cell's outputs as text in which addresses and the names of temporary files are left out.
+
+    Warnings come last: a kernel sends what goes to stderr on its own, before or after what was printed.
+    """
     parts: list[str] = []
+    warned: list[str] = []
     for each in outputs:
         if each.output_type == "stream":
             text = "".join(each["text"])
+            if each["name"] == "stderr":
+                warned.append(text)
+                continue
         elif each.output_type == "error":
             text = f"{each['ename']}: {each['evalue']}"
         else:
             text = "\n".join(f"{kind} {each['data'][kind]}" for kind in sorted(each.get("data", {})))
         parts.append(text)
-    return _TEMPORARY.sub("", _ADDRESS.sub("0x", "".join(parts)))
+    return _TEMPORARY.sub("", _ADDRESS.sub("0x", "".join([*parts, *warned])))
 
 
 def _failure(node: Any) -> str:

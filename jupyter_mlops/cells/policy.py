@@ -162,6 +162,7 @@ def in_words(doubts: list[str]) -> str:
         "writes": _("which files {what} writes can't be told"),
         "asks": _("it asks what time it is: {what}"),
         "accessed": _("it asks when a file was read last: {what}"),
+        "process": _("it asks for what is another in another process, or later: {what}"),
         "draws": _("it draws random numbers that were not seeded: {what}"),
     }
     for doubt in doubts:

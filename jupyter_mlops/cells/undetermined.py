@@ -32,6 +32,10 @@ _BY_WORD = frozenset({"datetime64", "to_datetime", "Timestamp"})
 _DRAWS = re.compile(
     r"uuid\.uuid[14678]|secrets\.\w+|os\.(urandom|getrandom)|posix\.urandom|random\.SystemRandom(\..*)?"
 )
+#: Another process has others, and the disk is fuller or emptier.
+_OF_PROCESS = re.compile(
+    r"(os|posix)\.(getpid|getppid|statvfs|fstatvfs)|(threading|_thread)\.get_(ident|native_id)|shutil\.disk_usage"
+)
 #: These draw a seed where they are given none.
 _SEEDED = re.compile(
     r"numpy\.random\b.*\b(default_rng|RandomState|SeedSequence|PCG64|PCG64DXSM|MT19937|Philox|SFC64|seed)"
@@ -44,7 +48,7 @@ def undetermined(
 ) -> list[str]:
     """Return the calls in a cell, and in the functions that it calls: ``asks NAME`` (the time), ``draws NAME``.
 
-    And what asks when a file was read last: ``accessed NAME``.
+    And what asks when a file was read last: ``accessed NAME``; what is its process's own: ``process NAME``.
     """
     found: dict[str, None] = {}
     nodes = running_nodes(tree).all
@@ -93,6 +97,8 @@ def asks_arguments(
 def _kind(name: str, given: int | None) -> str:
     if _TIME.fullmatch(name) or (name in _TIME_BY_DEFAULT and given is not None and given <= _TIME_BY_DEFAULT[name]):
         return "asks"
+    if _OF_PROCESS.fullmatch(name):
+        return "process"
     return "draws" if _DRAWS.fullmatch(name) or (given == 0 and _SEEDED.fullmatch(name)) else ""
 
 

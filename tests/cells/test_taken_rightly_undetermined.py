@@ -26,6 +26,11 @@ RUNS = [
     "import random\nt = random.SystemRandom().random()",
     "import secrets\nt = secrets.token_hex()",
     "import os\nt = os.urandom(2)",
+    "import os\nt = os.getpid()",
+    "import os\ndef name():\n    return f'log-{os.getpid()}.txt'\nt = name()",
+    "import threading\nt = threading.get_ident()",
+    "import shutil\nt = shutil.disk_usage('.').free > 10",
+    "import os\nt = os.statvfs('.').f_bavail > 10",
 ]
 TAKEN = [
     "import time\nt0 = time.time()\nx = 1\ntook = time.time() - t0",

@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60, help="longest plain run")
     parser.add_argument("--slices", type=int, default=2, help="slices run of each notebook")
     parser.add_argument("--only", default="", help="notebooks with this in their name, tried afresh")
-    parser.add_argument("--results", type=Path, default=sources.PLACE / "results.jsonl")
+    parser.add_argument("--results", type=Path, default=Path(__file__).parent / "galleries" / "results.jsonl")
     parser.add_argument("--table", action="store_true", help="print the table of the results that there are")
     parser.add_argument("--minutes", type=float, default=0, help="begin no notebook after so long")
     options = parser.parse_args()

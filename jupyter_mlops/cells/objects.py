@@ -23,15 +23,15 @@ import types
 import uuid
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
 from .acting import acts, fills_itself
 from .bytecode import names_of
+from .figures import figure_of
 from .memory_places import bounds_of_array, place_of_buffer, places_of_arrow, places_of_polars
 from .modules import is_local
-from .names import Names
+from .reached import Reached
 
 #: A variable that reaches more objects than this may share any of them with any other variable.
 NODE_LIMIT = 200_000
@@ -54,6 +54,9 @@ ATOMIC: frozenset[type] = frozenset(
 #: Objects of these packages lead to the shell, its threads and its sockets, and so to everything.
 _MACHINERY = frozenset({"IPython", "ipykernel", "comm", "zmq", "tornado", "asyncio", "threading", "_thread", "logging"})
 _LEAVES = (types.FrameType, types.TracebackType)
+#: A figure of matplotlib, by its identity → what it reaches, and all that was seen there. Each of its parts leads to
+#: all of it (some ten thousand objects), so the variables of a cell that plots would be walked over once each.
+Figures = dict[int, "tuple[Reached, dict[int, Any]]"]
 #: Beginnings of full names of types that keep their references from the garbage collector, but hold nothing that the
 #: notebook has: memory of their own, texts, functions of their library. Arrays in it have them as their ``base``.
 _OWN_MEMORY = (
@@ -62,53 +65,25 @@ _OWN_MEMORY = (
 )
 
 
-@dataclass(slots=True)
-class Reached:
-    """What was found from one value."""
+def reached_from(
+    value: Any, namespace: dict[str, Any], limit: int = NODE_LIMIT, figures: Figures | None = None
+) -> Reached:
+    """Walk from a value. ``namespace`` is the notebook's: its functions are those whose globals it is.
 
-    #: Identities of objects that can change, and of those that hold some (a program may ask whether it ``is`` the
-    #: same), in the order of the walk: another order is another arrangement.
-    ids: dict[int, None] = field(default_factory=dict)
-    #: Names of the notebook's namespace that functions on the way read, bind, or change when they are called.
-    uses: Names = field(default_factory=Names)
-    #: A function on the way reaches names without naming them (``exec``), or the namespace itself was reached.
-    opaque: bool = False
-    #: A function on the way may set the state of a global random generator.
-    seeds: bool = False
-    #: Dotted names, of the notebook's first, whose attributes or items functions on the way set or delete.
-    stores: set[str] = field(default_factory=set)
-    #: Dotted names, of the notebook's first, of functions that set something for the whole process, called there.
-    sets: set[str] = field(default_factory=set)
-    #: Names of the user's own modules on the way.
-    modules: set[str] = field(default_factory=set)
-    #: Bytes in buffers: arrays, strings, tensors.
-    size: int = 0
-    #: More was there than :data:`NODE_LIMIT`.
-    truncated: bool = False
-    #: An extension's object was met whose references can't be seen: it may share anything that it was made from.
-    unseen: bool = False
-    #: Where the memory under arrays and tensors begins → where it ends.
-    memory: dict[int, int] = field(default_factory=dict)
-    #: Some of that memory may be that of an object of another library, to which no reference leads.
-    foreign: bool = False
-    #: Reading it (a property, an operator, a subscript, formatting) may run code that changes it.
-    acts: bool = False
-    #: It leads to an iterator: unpacking it, or adding what it gives to a list, changes it.
-    iterates: bool = False
-    #: A class on the way has a ``__del__``: the end of an object does something.
-    ends: bool = False
-
-
-def reached_from(value: Any, namespace: dict[str, Any], limit: int = NODE_LIMIT) -> Reached:
-    """Walk from a value. ``namespace`` is the notebook's: its functions are those whose globals it is."""
-    walk = _Walk(namespace, limit)
+    ``figures`` may be handed from one walk to the next for as long as no code of the notebook runs between them.
+    """
+    walk = _Walk(namespace, limit, {} if figures is None else figures)
     walk.run(value)
     return walk.found
 
 
 class _Walk:
-    def __init__(self, namespace: dict[str, Any], limit: int):
+    def __init__(self, namespace: dict[str, Any], limit: int, figures: Figures | None):
         self.found = Reached()
+        #: None: figures are walked over like anything else.
+        self._figures = figures
+        #: What was seen in figures that were come by.
+        self._seen_there: dict[int, Any] = {}
         self._namespace = namespace
         self._limit = limit
         self._waiting: list[Any] = []
@@ -130,7 +105,7 @@ class _Walk:
                 self.found.size += len(value)
             return
         identity = id(value)
-        if identity in self._seen:
+        if identity in self._seen or identity in self._seen_there:
             return
         self._seen[identity] = value
         if kind is list or kind is tuple:
@@ -232,6 +207,10 @@ class _Walk:
         if isinstance(value, _LEAVES) or package in _MACHINERY:
             self.found.ids[identity] = None
             return
+        if package == "matplotlib" and self._figures is not None and (figure := figure_of(value)) is not None:
+            self._come_by(figure)
+            if identity in self._seen_there:
+                return
         self.found.ids[identity] = None
         self.found.iterates |= hasattr(kind, "__next__")
         if package == "numpy":
@@ -254,6 +233,18 @@ class _Walk:
             self._generic(value)
         else:
             self._generic(value)
+
+    def _come_by(self, figure: Any) -> None:
+        """Take in what a figure reaches, in the order of a walk from the figure."""
+        assert self._figures is not None  # noqa: S101
+        known = self._figures.get(id(figure))
+        if known is None:
+            walk = _Walk(self._namespace, self._limit, None)
+            walk.run(figure)
+            known = self._figures[id(figure)] = (walk.found, walk._seen)
+        found, seen = known
+        self.found.include(found)
+        self._seen_there = {**self._seen_there, **seen} if self._seen_there else seen
 
     def _generic(self, value: Any) -> None:
         if isinstance(value, (bytearray, memoryview, array.array)):

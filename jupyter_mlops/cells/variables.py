@@ -20,7 +20,8 @@ from .digests import UndigestibleError, digest_of
 from .groups import Groups
 from .modules import is_of_local_module
 from .names import HISTORY, INTERPRETERS, Names
-from .objects import NODE_LIMIT, Reached, reached_from
+from .objects import NODE_LIMIT, Figures, reached_from
+from .reached import Reached
 from .record import ABSENT
 
 #: IPython's own names, its history and its functions; and the interpreter's.
@@ -104,6 +105,8 @@ class Variables:
         self._digests: dict[str, tuple[str, int]] = {}
         self._identities: dict[str, int] = {}
         self._outside = 0
+        #: What walks over figures found since the cell's end; None: code of the notebook may run in between.
+        self._figures: Figures | None = None
         self._budget = 0.0
 
     def visible(self) -> list[str]:
@@ -259,12 +262,16 @@ class Variables:
         gone = set(before.identities) | {name for name in self.versions if name not in namespace}
         deleted = sorted(name for name in gone if name not in namespace)
         limit = NODE_LIMIT if self.unlimited else max(_NODES_AT_LEAST, int(seconds * _DIGEST_SHARE / _NODE_SECONDS))
-        changed = sorted(self._changed(before, set(written), limit))
-        for name in deleted:
-            self._forget(name)
-        for name in written:
-            self._untake(name)
-            self._look(name, limit, rebound=name in certain)
+        self._figures = {}
+        try:
+            changed = sorted(self._changed(before, set(written), limit))
+            for name in deleted:
+                self._forget(name)
+            for name in written:
+                self._untake(name)
+                self._look(name, limit, rebound=name in certain)
+        finally:
+            self._figures = None
         self._tie_unseen(written, before)
         return After(written, changed, deleted, kept)
 
@@ -402,7 +409,7 @@ class Variables:
 
     def _look(self, name: str, limit: int, *, rebound: bool = False) -> Reached:
         try:
-            found = reached_from(self.namespace[name], self.namespace, limit)
+            found = reached_from(self.namespace[name], self.namespace, limit, self._figures)
         except Exception:  # an object that answers nothing, not even what it is: it may be anything
             found = Reached(truncated=True, unseen=True)
         self.reached[name] = found

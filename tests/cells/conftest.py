@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,20 @@ from jupyter_mlops.cells.record import Execution
 from jupyter_mlops.cells.recorder import Recorder
 from jupyter_mlops.journal import read
 from jupyter_mlops.workspace import Workspace
+
+from .sessions import MEMORY_FOLDER
+
+_HERE = str(Path(__file__).parents[2])
+_TEMPORARY = tuple({tempfile.gettempdir(), MEMORY_FOLDER or tempfile.gettempdir()})
+
+
+@pytest.fixture(autouse=True)
+def _no_module_is_left() -> None:
+    """Modules that an earlier test wrote count as the user's, and as changed, in all tests of this process."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__dict__", {}).get("__file__")
+        if isinstance(file, str) and file.startswith(_TEMPORARY) and not file.startswith(_HERE):
+            del sys.modules[name]
 
 
 class RecordedShell:

@@ -256,7 +256,7 @@ def _engine(settings: Settings) -> Engine:
     def set_up(connection: Any, _record: Any) -> None:
         connection.isolation_level = "IMMEDIATE"  # what DBOS counts on: one writer at a time, none fails half-way
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        sqlite_files.use_log(connection, BUSY_TIMEOUT_MS)
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
 

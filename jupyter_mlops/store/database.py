@@ -134,7 +134,7 @@ class Database:
         connection.isolation_level = None  # SQLAlchemy's "begin" event starts transactions, not the driver
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {self._busy_timeout_ms}")
-        cursor.execute("PRAGMA journal_mode = WAL")
+        sqlite_files.use_log(connection, self._busy_timeout_ms)
         cursor.execute("PRAGMA synchronous = NORMAL")  # durable against kill -9; the last commits may go on power loss
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()

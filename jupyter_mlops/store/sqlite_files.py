@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from typing import Any
 
@@ -23,7 +24,27 @@ from sqlalchemy.exc import DisconnectionError
 
 #: How long transactions of other threads may take to end before a replaced log is an error, seconds.
 _PATIENCE = 5.0
+#: Pause between two tries to begin a write-ahead log, seconds.
+_PAUSE = 0.005
 _Mark = tuple[int, int] | None
+
+
+def use_log(connection: sqlite3.Connection, patience_ms: int) -> None:
+    """Let a database have a write-ahead log (WAL mode) from now on, if it has none.
+
+    Where several processes do so to a new file at once, SQLite fails all but one of them with "database is locked", at
+    once and whatever the busy timeout is: two of them have a lock that neither can raise. So it is tried again.
+    """
+    end = time.monotonic() + patience_ms / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= end:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def follow(engine: Engine) -> None:

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -23,7 +24,7 @@ from jupyter_mlops.errors import (
     from_database_error,
 )
 from jupyter_mlops.events import Change
-from jupyter_mlops.store import migrate, outbox
+from jupyter_mlops.store import migrate, outbox, sqlite_files
 from jupyter_mlops.store.database import Database, database
 from jupyter_mlops.store.tables import Base, EndpointRow, PipelineRunRow, StepRunRow
 from jupyter_mlops.workspace import Workspace
@@ -172,6 +173,31 @@ def test_processes_that_open_a_new_database_at_once_make_it_once(any_database: D
         process.join()
     with any_database.reading() as session:
         assert outbox.latest(session) == 4
+
+
+def _begin_logs(folder: str, barrier: Any, results: multiprocessing.Queue[str]) -> None:
+    for number in range(60):
+        barrier.wait()
+        try:
+            connection = sqlite3.connect(f"{folder}/{number}.db", timeout=10)
+            sqlite_files.use_log(connection, 10_000)
+            connection.execute("BEGIN IMMEDIATE")
+            connection.close()
+            results.put("ok")
+        except sqlite3.Error as error:
+            results.put(repr(error))
+
+
+def test_a_write_ahead_log_is_begun_by_several_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    results: multiprocessing.Queue[str] = context.Queue()
+    barrier = context.Barrier(3)
+    processes = [context.Process(target=_begin_logs, args=(str(tmp_path), barrier, results)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    assert {results.get(timeout=120) for _ in range(180)} == {"ok"}
+    for process in processes:
+        process.join()
 
 
 def test_a_database_of_a_newer_version_is_refused(any_database: Database) -> None:

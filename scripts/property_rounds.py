@@ -37,6 +37,8 @@ FILES = {
 }
 #: A round of each takes about as long; sessions of time travel are the slowest.
 _SHARE = {"time travel": 4}
+#: What tests print of what they counted: cells marked needlessly, for one.
+_COUNTED = re.compile(r"^([a-z][^:\n]{10,80}|fresh|stale|slices): (\d+)\.?$", re.MULTILINE)
 _PASSING = re.compile(r"- (\d+) passing,")
 
 
@@ -48,12 +50,13 @@ class Round:
     seed: int
     passing: int
     failed: bool
+    counted: dict[str, int]
 
 
 def run_round(what: str, seed: int, examples: int) -> Round:
     """Run one file of tests; what it printed is kept where it fails."""
     file, variable = FILES[what]
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "--timeout=0", file]
+    argv = [sys.executable, "-m", "pytest", "-qs", "-p", "no:xdist", "-p", "no:cacheprovider", "--timeout=0", file]
     argv += [f"--hypothesis-seed={seed}", "--hypothesis-show-statistics"]
     environment = {**os.environ, variable: str(max(examples // _SHARE.get(what, 1), 3))}
     done = subprocess.run(argv, cwd=ROOT, env=environment, capture_output=True, text=True, errors="replace")
@@ -61,7 +64,8 @@ def run_round(what: str, seed: int, examples: int) -> Round:
     passing = 0 if done.returncode else sum(map(int, _PASSING.findall(done.stdout)))
     if done.returncode:
         (KEPT / f"{what.replace(' ', '-')}-{seed}.txt").write_text(f"{' '.join(argv)}\n{done.stdout}{done.stderr}")
-    return Round(what, seed, passing, bool(done.returncode))
+    counted = {name: int(number) for name, number in _COUNTED.findall(done.stdout)}
+    return Round(what, seed, passing, bool(done.returncode), counted)
 
 
 def main() -> int:
@@ -77,6 +81,7 @@ def main() -> int:
     begin, lock = time.monotonic(), Lock()
     seen: collections.Counter[str] = collections.Counter()
     failed: list[Round] = []
+    counted: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     names = itertools.cycle(wanted.only or FILES)
 
     def work() -> None:
@@ -89,6 +94,7 @@ def main() -> int:
             done = run_round(what, seed, wanted.per_test)
             with lock:
                 seen[what] += done.passing
+                counted[what].update(done.counted)
                 if done.failed:
                     failed.append(done)
                 state = "FAILED" if done.failed else "passed"
@@ -104,6 +110,8 @@ def main() -> int:
     print(f"\n{sum(seen.values()):,} examples passed in {(time.monotonic() - begin) / 60:.0f} minutes:")
     for what, count in seen.items():
         print(f"  {what}: {count:,}")
+        for name, number in sorted(counted[what].items()):
+            print(f"    {name}: {number:,}")
     for each in failed:
         print(f"  failed: {each.what}, seed {each.seed}: see {KEPT.relative_to(ROOT)}")
     return 1 if failed else 0

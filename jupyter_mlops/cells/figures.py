@@ -18,6 +18,6 @@ def figure_of(value: Any) -> Any:
             return value
         try:
             value = value.figure
-        except Exception:
+        except Exception:  # has none, or is a library's own kind that answers with an error: walked over like the rest
             return None
     return None

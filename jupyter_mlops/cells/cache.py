@@ -21,25 +21,22 @@ from ..errors import MlopsError
 from ..i18n import gettext as _
 from .blobs import BlobStore
 from .code import CellCode, analyse
-from .entries import Entries, Entry, Group, blobs_of, cache_folder
+from .entries import Entries, Entry, blobs_of, cache_folder
 from .execution import Observer, with_names_in_texts
 from .generators import generator_states, set_generator
-from .hidden import may_use, of_process
+from .hidden import may_use
 from .hints import evaluates
 from .imports import Import, import_again, imports_of
-from .modules import is_of_local_module
+from .keeping import Keeper
 from .names import Names
 from .policy import Now, differing_reads, why_run
 from .record import FORMAT, Execution
-from .values import NotKeptError, NotRestoredError, keep, restore
+from .values import NotRestoredError, keep, restore
 from .variables import Taken, Variables
 
 if TYPE_CHECKING:
     from ..workspace import Workspace
 
-#: Variables above this size are kept only where running the cell again would take longer than writing them.
-_LARGE = 64 * 1024 * 1024
-_WRITE_SPEED = 300e6
 _STATES = "generators"
 #: Seconds after which what was taken is said to be in use once more: what was not for an hour may be removed.
 _SAY_USED = 600.0
@@ -68,6 +65,7 @@ class CellCache:
         folder = cache_folder(workspace)
         self.blobs = BlobStore(folder / "blobs")
         self.entries = Entries(folder / "entries")
+        self._keeper = Keeper(observer.variables, self.blobs)
         #: The step that runs here; what its earlier attempts did counts as done.
         self._step = context.current(workspace).step_key if step is None else step
         #: States of random generators that taken cells left: generator → (digest, blob).
@@ -296,8 +294,7 @@ class CellCache:
             "python": platform.python_version(),
         }
         try:
-            for names in self._together(record):
-                self._keep(entry, names, record["seconds"])
+            self._keeper.keep(entry, record)
             if record["generators"]:
                 entry["generators"] = keep(self.blobs, {_STATES: generator_states(record["generators"])}, {}).digest
             self.entries.add(entry)
@@ -326,40 +323,6 @@ class CellCache:
             if entry["stamp"] == own:
                 own = record["id"]
         return own, stamps
-
-    def _together(self, record: Execution) -> list[list[str]]:
-        """Return the groups to keep; small values that can't change are kept in one."""
-        variables = self._variables
-        touched = {*record["written"], *record["changed"]}
-        groups = variables.partition(touched)
-        alone = [group[0] for group in groups if len(group) == 1 and self._is_small_and_frozen(group[0])]
-        return [*(group for group in groups if group[0] not in alone or len(group) > 1), *([alone] if alone else [])]
-
-    def _is_small_and_frozen(self, name: str) -> bool:
-        reached = self._variables.reached[name]
-        return not reached.ids and not reached.truncated and reached.size < 1024 and not reached.uses.reads
-
-    def _keep(self, entry: Entry, names: list[str], seconds: float) -> None:
-        variables = self._variables
-        size = max(variables.reached[name].size for name in names)
-        if size > _LARGE and size / _WRITE_SPEED > seconds:
-            entry["not_kept"][names[0]] = _("running the cell again takes less time than writing it")
-            return
-        values = {name: variables.namespace[name] for name in names}
-        for name, value in values.items():
-            if name in entry["record"]["changed"] and is_of_local_module(value):
-                entry["not_kept"][name] = _("importing its module again does not bring back what was changed in it")
-                return
-            if (owner := of_process(value)) and owner != "logging":  # a logger is found again by its name
-                entry["not_kept"][name] = _("it belongs to the process: {owner}").format(owner=owner)
-                return
-        try:
-            kept = keep(self.blobs, values, variables.namespace)
-        except NotKeptError as error:
-            entry["not_kept"][error.name] = error.why or str(error)
-            return
-        group: Group = {"names": names, "digest": kept.digest, "blobs": list(kept.blobs)}
-        entry["groups"].append(group)
 
     # -- beside the variables --------------------------------------------------------------------------------------
 

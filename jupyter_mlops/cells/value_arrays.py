@@ -65,6 +65,8 @@ def _reduce(value: Any, writing: Writing, shared: bool) -> Reduced:
             if owner is not None:
                 _check_owner(value, owner)
                 writing.memories.foreign = True
+                if id(value) not in writing.of_states:
+                    writing.owners[id(owner)] = value
             memory = writing.memories.at(*region, root) if shared else writing.memories.apart(*region, root)
             offset = memory.view(low, high, value.nbytes, lambda: numpy.ascontiguousarray(value).reshape(-1).view("u1"))
     # NumPy's pointer is to the first element, which is not the lowest where a stride is negative.
@@ -109,6 +111,15 @@ def _root(value: Any) -> tuple[Any, Any]:
     if isinstance(base, mmap.mmap) and not isinstance(base, PrivateMapping):
         raise CannotKeep(base, _("an open file"))
     return root, base
+
+
+def views_of(owner: Any, reduced: tuple[Any, ...]) -> list[Any]:
+    """Return the arrays in what an object says of its state that look at its own memory; made for that, mostly."""
+    numpy = sys.modules.get("numpy")
+    parts: list[Any] = []
+    for each in reduced[1:3]:
+        parts.extend(each.values() if isinstance(each, dict) else each if isinstance(each, (tuple, list)) else (each,))
+    return [each for each in parts if numpy and isinstance(each, numpy.ndarray) and _root(each)[1] is owner]
 
 
 def _check_owner(value: Any, owner: Any) -> None:

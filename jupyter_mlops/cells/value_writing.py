@@ -21,7 +21,7 @@ from typing import Any
 from ..i18n import gettext as _
 from . import value_functions as functions
 from .codecs import codec_of
-from .value_arrays import PrivateArray, reduce_private
+from .value_arrays import PrivateArray, reduce_private, views_of
 from .value_classes import is_own_class, reduce_class, reduce_member, reduce_type_variable
 from .value_errors import CannotKeep
 from .value_memory import Memories
@@ -104,6 +104,10 @@ class Writing(pickle.Pickler):
         #: What codecs found so far: memory of references by its array, memory of devices by its address.
         self.objects: dict[int, Any] = {}
         self.device_memories: dict[tuple[str, int], Any] = {}
+        #: An object of a library in whose memory an array looks → the array; arrays that such objects gave as their
+        #: state, which nobody else has.
+        self.owners: dict[int, Any] = {}
+        self.of_states: dict[int, Any] = {}
         self._elsewhere = elsewhere
         self._links = links
         self._boxes: dict[int, tuple[types.CellType, functions.CellBox]] = {}
@@ -125,7 +129,10 @@ class Writing(pickle.Pickler):
         """Let go of the objects that were written. The pickler is part of a cycle, and would hold them for long."""
         self.clear_memo()
         self.last = None
-        for each in (self.objects, self.device_memories, self._boxes, self._reducers, self.buffers):
+        for each in (
+            *(self.objects, self.device_memories, self.owners, self.of_states),
+            *(self._boxes, self._reducers, self.buffers),
+        ):
             each.clear()
 
     def _is_of_a_module(self, value: Any) -> bool:
@@ -206,6 +213,8 @@ class Writing(pickle.Pickler):
             elif where is not None:
                 # A copy would not be the module's any more.
                 raise CannotKeep(value, _("it is {name}, part of the state of a module").format(name=".".join(where)))
+            elif not by_itself:
+                writing.of_states.update((id(each), each) for each in views_of(value, reduced))
             return reduced
 
         return reduce

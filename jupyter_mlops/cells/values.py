@@ -18,6 +18,7 @@ from typing import Any, Literal
 from ..errors import MlopsError
 from ..i18n import gettext as _
 from .blobs import MAPPED_FROM, BlobStore, Buffer
+from .codecs import codec_of
 from .names import HISTORY, INTERPRETERS
 from .value_arrays import piece_of
 from .value_comparison import Comparison
@@ -197,6 +198,16 @@ def _check_memory(group: dict[str, Any], namespace: dict[str, Any], writing: Wri
                 yield value
 
     apart = writing.memories.apart_from_its_owner(owners)
+    if apart is None and writing.owners:  # a library's object was written with a content of its own, an array as well
+        written = writing.memo.copy()
+        apart = next(
+            (
+                array
+                for owner, array in writing.owners.items()
+                if owner in written and codec_of(type(written[owner][1])) is None
+            ),
+            None,
+        )
     if apart is not None:
         reason = _("it shares memory with an object of another kind, from which it would come back apart")
         raise _not_kept(group, apart, reason, namespace)

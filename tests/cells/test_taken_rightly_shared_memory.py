@@ -23,6 +23,8 @@ _TENSOR = ("torch.zeros(4)", "{0} += 10", "{0}.tolist()")
 _FRAME = ("pd.DataFrame({'x': np.arange(4.0), 'y': np.arange(4.0)})", "{0}.iloc[0, 0] = 65", "str({0})")
 _SERIES = ("pd.Series(np.arange(4.0))", "{0}.iloc[0] = 65", "str({0})")
 _ARROW = ("pa.array([1.0, 2.0])", "", "{0}.to_pylist()")
+_TREE = ("st.DecisionTreeClassifier(random_state=0).fit([[0.0], [1.0], [2.0]], [0, 1, 1])", "{0}.tree_.threshold[0] = 5",
+         "{0}.tree_.threshold.tolist()")  # fmt: skip
 _POLARS = ("pl.Series('x', [1.0, 2.0])", "{0}[0] = 65.0", "{0}.to_list()")
 SHARING = {
     "torch.frombuffer of bytes": (_BYTES, "torch.frombuffer(a, dtype=torch.uint8)", "{0} += 1", "{0}.tolist()"),
@@ -97,19 +99,24 @@ SHARING = {
     "a masked array": (_ARRAY, "np.ma.array(a, copy=False, mask=[0, 0, 0, 1])", "{0}[0] = 66", "str({0})"),
     "a sparse matrix": (
         _ARRAY, "sp.csr_matrix((a, np.arange(4), np.array([0, 4])), copy=False)", "{0} *= 3", "{0}.toarray()"),
+    "what a decision tree has": (_TREE, "a.tree_.threshold", "{0}[0] = 7", "{0}.tolist()"),
+    "a part of what a decision tree has": (_TREE, "[a.tree_.children_left[1:]]", "{0}[0][0] = 7", "{0}[0].tolist()"),
     "a file in memory": (_BYTES, "io.BytesIO(a)", "{0}.write(b'x')", "{0}.getvalue()"),
     "an array over a file in memory": (
         ("io.BytesIO(b'0123')", "", "{0}.getvalue()"), "np.frombuffer(a.getbuffer(), np.uint8)", "{0}[0] = 66", "{0}"),
     "a view of a file in memory": (
         ("io.BytesIO(b'0123')", "", "{0}.getvalue()"), "a.getbuffer()", "{0}[0] = 66", "bytes({0})"),
 }  # fmt: skip
-_IMPORTS = "import array, ctypes, io, numpy as np, pandas as pd, polars as pl, pyarrow as pa, scipy.sparse as sp, torch"
+_IMPORTS = (
+    "import array, ctypes, io, numpy as np, pandas as pd, polars as pl, pyarrow as pa, scipy.sparse as sp, torch\n"
+    "import sklearn.tree as st"
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _loaded() -> None:
     """What a cell may use is limited: libraries are loaded before."""
-    for name in ("pandas", "pyarrow", "polars", "torch", "scipy.sparse"):
+    for name in ("pandas", "pyarrow", "polars", "torch", "scipy.sparse", "sklearn.tree"):
         importlib.import_module(name)
 
 
@@ -163,6 +170,14 @@ def test_what_shares_memory_as_libraries_usually_do_costs_no_run(how: str) -> No
         for _time in range(2):
             session = Session(workspace)
             actions = _state(session, [_IMPORTS, f"a = {first}", f"b = {second}", "y = 1"])
+        assert actions == ["take"] * 4
+
+
+def test_a_tree_that_nobody_else_looks_into_costs_no_run() -> None:
+    with fresh_workspace() as workspace:
+        for _time in range(2):
+            cells = [_IMPORTS, f"a = {_TREE[0]}", "b = [a.tree_.threshold.copy(), a.tree_]", "y = b[0].tolist()"]
+            actions = _state(Session(workspace), cells)
         assert actions == ["take"] * 4
 
 

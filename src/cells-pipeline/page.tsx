@@ -7,10 +7,10 @@ import {
   ErrorView,
   Link,
   Section,
-  ServicesProvider,
   useChanged,
   useServices,
-  useTrans
+  useTrans,
+  viewOf
 } from '../components';
 import type { IView } from '../components/lazy';
 import type { IWorkspace } from '../workspace/tokens';
@@ -26,18 +26,7 @@ export function createCellsPipelinePage(
 ): IView {
   const model = new CellsPipelineModel(workspace, notebook);
   void model.propose();
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <CellsPipelinePage model={model} />
-      </ServicesProvider>
-    ),
-    setActive: () => undefined,
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return viewOf(services, model, <CellsPipelinePage model={model} />);
 }
 
 export function CellsPipelinePage(props: {

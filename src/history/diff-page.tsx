@@ -3,10 +3,10 @@ import type { IServices } from '../components';
 import {
   Button,
   EmptyState,
-  ErrorView,
-  ServicesProvider,
+  QueryState,
   useChanged,
-  useTrans
+  useTrans,
+  viewOf
 } from '../components';
 import type { IView } from '../components/lazy';
 import type { IWorkspace } from '../workspace/tokens';
@@ -30,18 +30,7 @@ export function createDiffPage(options: IOptions): IView {
   const { services, notebooks, workspace, path, base, other } = options;
   const model = new DiffModel(services, workspace, path, base, other);
   const actions = new HistoryActions(services, notebooks);
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <DiffPage model={model} actions={actions} />
-      </ServicesProvider>
-    ),
-    setActive: active => model.setActive(active),
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return viewOf(services, model, <DiffPage model={model} actions={actions} />);
 }
 
 interface IProps {
@@ -107,18 +96,7 @@ export function DiffPage(props: IProps): JSX.Element {
           </Button>
         )}
       </div>
-      {error && (
-        <ErrorView
-          error={error}
-          trans={trans}
-          onRetry={() => void model.diff.refresh()}
-        />
-      )}
-      {!data && !error && (
-        <p className="jp-mlops-Muted" role="status">
-          {trans.__('Loading…')}
-        </p>
-      )}
+      <QueryState query={model.diff} />
       {data && !error && <Diff diff={data} />}
     </article>
   );

@@ -1,4 +1,4 @@
-import { ErrorView, Facts, Link, useServices, useTrans } from '../components';
+import { Facts, Link, QueryState, useServices, useTrans } from '../components';
 import { nameOf, pageOf } from '../provenance/pages';
 import type { WorkspaceQuery } from '../workspace/query';
 import type { ExecutionsModel, IRead, IWhole } from './executions-model';
@@ -20,21 +20,8 @@ export function ExecutionBody(props: IProps): JSX.Element {
   const { model, row, query, find } = props;
   const trans = useTrans();
   const { data, error } = query;
-  if (error) {
-    return (
-      <ErrorView
-        error={error}
-        trans={trans}
-        onRetry={() => void query.refresh()}
-      />
-    );
-  }
-  if (!data) {
-    return (
-      <p className="jp-mlops-Muted" role="status">
-        {trans.__('Loading…')}
-      </p>
-    );
+  if (error || !data) {
+    return <QueryState query={query} />;
   }
   const { detail, links, impact } = data;
   const reads = model.reads(row);

@@ -10,8 +10,8 @@ import {
   Button,
   Duration,
   EmptyState,
-  ErrorView,
   IconButton,
+  QueryState,
   RelativeTime,
   Section,
   StatusBadge,
@@ -126,18 +126,7 @@ export function Executions(props: IProps): JSX.Element {
       }
     >
       {(narrowed || (data && data.items.length > 0)) && <Tools model={model} />}
-      {error && (
-        <ErrorView
-          error={error}
-          trans={trans}
-          onRetry={() => void model.list.refresh()}
-        />
-      )}
-      {!data && !error && (
-        <p className="jp-mlops-Muted" role="status">
-          {trans.__('Loading…')}
-        </p>
-      )}
+      <QueryState query={model.list} />
       {data && !data.items.length && !error && (
         <NoExecutions narrowed={narrowed} />
       )}

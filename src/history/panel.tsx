@@ -3,16 +3,15 @@ import type { IServices } from '../components';
 import {
   Button,
   EmptyState,
-  ErrorView,
   IconButton,
+  QueryState,
   RelativeTime,
   Section,
-  ServicesProvider,
   useChanged,
   useTrans
 } from '../components';
 import type { IView } from '../components/lazy';
-import { WorkspaceGate, WorkspaceLine } from '../workspace/gate';
+import { workspaceViewOf } from '../workspace/gate';
 import { HistoryActions } from './actions';
 import type { Filter } from './model';
 import { HistoryModel } from './model';
@@ -27,30 +26,11 @@ export function createHistoryView(
 ): IView {
   const model = new HistoryModel(services, notebooks);
   const actions = new HistoryActions(services, notebooks);
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <WorkspaceLine />
-        <WorkspaceGate>
-          <HistoryView
-            model={model}
-            actions={actions}
-            executions={executions}
-          />
-        </WorkspaceGate>
-      </ServicesProvider>
-    ),
-    setActive: active => {
-      if (active) {
-        services.workspaces.start();
-      }
-      model.setActive(active);
-    },
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return workspaceViewOf(
+    services,
+    model,
+    <HistoryView model={model} actions={actions} executions={executions} />
+  );
 }
 
 /** Shows the cell executions of a notebook, named by its workspace path; nothing is asked for while it is not `active`. */
@@ -145,18 +125,7 @@ function Versions(props: IProps): JSX.Element {
           {data.not_kept}
         </p>
       )}
-      {error && (
-        <ErrorView
-          error={error}
-          trans={trans}
-          onRetry={() => void model.versions.refresh()}
-        />
-      )}
-      {!data && !error && (
-        <p className="jp-mlops-Muted" role="status">
-          {trans.__('Loading…')}
-        </p>
-      )}
+      <QueryState query={model.versions} />
       {data && !data.items.length && !error && (
         <NoVersions filtered={filtered} kept={!data.not_kept} />
       )}

@@ -5,46 +5,26 @@ import {
   Button,
   Duration,
   EmptyState,
-  ErrorView,
   IconButton,
   Link,
   Progress,
+  QueryState,
   RelativeTime,
   Section,
-  ServicesProvider,
   StatusBadge,
   useChanged,
   useServices,
   useTrans
 } from '../components';
 import type { IView } from '../components/lazy';
-import { WorkspaceGate, WorkspaceLine } from '../workspace/gate';
+import { workspaceViewOf } from '../workspace/gate';
 import { PipelinesModel } from './model';
 import type { PipelineFile, PipelineRunSummary } from './types';
 
 /** The Pipelines panel. */
 export function createPipelinesView(services: IServices): IView {
   const model = new PipelinesModel(services);
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <WorkspaceLine />
-        <WorkspaceGate>
-          <PipelinesView model={model} />
-        </WorkspaceGate>
-      </ServicesProvider>
-    ),
-    setActive: active => {
-      if (active) {
-        services.workspaces.start();
-      }
-      model.setActive(active);
-    },
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return workspaceViewOf(services, model, <PipelinesView model={model} />);
 }
 
 export function PipelinesView(props: { model: PipelinesModel }): JSX.Element {
@@ -75,17 +55,8 @@ export function PipelinesView(props: { model: PipelinesModel }): JSX.Element {
 function Files(props: { model: PipelinesModel }): JSX.Element {
   const { files } = props.model;
   const trans = useTrans();
-  if (files.error) {
-    return (
-      <ErrorView
-        error={files.error}
-        trans={trans}
-        onRetry={() => void files.refresh()}
-      />
-    );
-  }
-  if (!files.data) {
-    return <p className="jp-mlops-Muted">{trans.__('Loading…')}</p>;
+  if (files.error || !files.data) {
+    return <QueryState query={files} quiet />;
   }
   if (!files.data.length) {
     return (
@@ -162,17 +133,8 @@ function Runs(props: { model: PipelinesModel }): JSX.Element {
   const { model } = props;
   const { runs } = model;
   const trans = useTrans();
-  if (runs.error && !runs.data) {
-    return (
-      <ErrorView
-        error={runs.error}
-        trans={trans}
-        onRetry={() => void runs.refresh()}
-      />
-    );
-  }
   if (!runs.data) {
-    return <p className="jp-mlops-Muted">{trans.__('Loading…')}</p>;
+    return <QueryState query={runs} quiet />;
   }
   const { items, next_page_token: more } = runs.data;
   if (!items.length) {

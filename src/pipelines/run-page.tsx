@@ -7,13 +7,14 @@ import {
   ErrorView,
   Facts,
   Link,
+  QueryState,
   RelativeTime,
   Section,
-  ServicesProvider,
   StatusBadge,
   useChanged,
   useServices,
-  useTrans
+  useTrans,
+  viewOf
 } from '../components';
 import type { IView } from '../components/lazy';
 import { attempt } from '../components/notify';
@@ -29,18 +30,7 @@ export function createPipelineRunPage(
   id: string
 ): IView {
   const model = new PipelineRunModel(services, workspace, id);
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <PipelineRunPage model={model} />
-      </ServicesProvider>
-    ),
-    setActive: active => model.setActive(active),
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return viewOf(services, model, <PipelineRunPage model={model} />);
 }
 
 export function PipelineRunPage(props: {
@@ -51,17 +41,7 @@ export function PipelineRunPage(props: {
   useChanged(model);
   const { run } = model;
   if (!run) {
-    return model.query.error ? (
-      <ErrorView
-        error={model.query.error}
-        trans={trans}
-        onRetry={() => void model.query.refresh()}
-      />
-    ) : (
-      <p className="jp-mlops-Muted" role="status">
-        {trans.__('Loading…')}
-      </p>
-    );
+    return <QueryState query={model.query} />;
   }
   const failedStep = run.steps.some(step => step.error);
   return (

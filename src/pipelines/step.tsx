@@ -7,6 +7,7 @@ import {
   ErrorView,
   Link,
   Progress,
+  QueryState,
   StatusBadge,
   useChanged,
   useServices,
@@ -142,17 +143,8 @@ function Details(props: IProps): JSX.Element {
   const trans = useTrans();
   const query = model.detail(step.name);
   useChanged(query);
-  if (query.error && !query.data) {
-    return (
-      <ErrorView
-        error={query.error}
-        trans={trans}
-        onRetry={() => void query.refresh()}
-      />
-    );
-  }
   if (!query.data) {
-    return <p className="jp-mlops-Muted">{trans.__('Loading…')}</p>;
+    return <QueryState query={query} quiet />;
   }
   const { cells, outputs, log, parameters, needs } = query.data;
   return (

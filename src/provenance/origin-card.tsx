@@ -8,6 +8,7 @@ import {
   ErrorView,
   Facts,
   Link,
+  Loading,
   RelativeTime,
   StatusBadge,
   useServices,
@@ -78,13 +79,7 @@ export function OriginCard(props: IProps): JSX.Element {
   if (error) {
     return <ErrorView error={error} trans={trans} />;
   }
-  return origin ? (
-    <Card {...props} origin={origin} />
-  ) : (
-    <p className="jp-mlops-Muted" role="status">
-      {trans.__('Loading…')}
-    </p>
-  );
+  return origin ? <Card {...props} origin={origin} /> : <Loading />;
 }
 
 function Card(props: IProps & { origin: ExecutionOrigin }): JSX.Element {

@@ -5,16 +5,16 @@ import type { IServices } from '../components';
 import {
   Button,
   EmptyState,
-  ErrorView,
   Facts,
   IconButton,
   Link,
+  QueryState,
   RelativeTime,
   Section,
-  ServicesProvider,
   useChanged,
   useServices,
-  useTrans
+  useTrans,
+  viewOf
 } from '../components';
 import { formatMetric } from '../components/format';
 import { endpointIcon } from '../components/icons';
@@ -32,37 +32,16 @@ export function createModelPage(
   name: string
 ): IView {
   const model = new ModelModel(services, workspace, name);
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <ModelPage model={model} />
-      </ServicesProvider>
-    ),
-    setActive: active => model.setActive(active),
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return viewOf(services, model, <ModelPage model={model} />);
 }
 
 export function ModelPage(props: { model: ModelModel }): JSX.Element {
   const { model } = props;
   const trans = useTrans();
   useChanged(model);
-  const { data, error } = model.query;
+  const { data } = model.query;
   if (!data) {
-    return error ? (
-      <ErrorView
-        error={error}
-        trans={trans}
-        onRetry={() => void model.query.refresh()}
-      />
-    ) : (
-      <p className="jp-mlops-Muted" role="status">
-        {trans.__('Loading…')}
-      </p>
-    );
+    return <QueryState query={model.query} />;
   }
   return (
     <article aria-label={trans.__('Model %1', data.name)}>

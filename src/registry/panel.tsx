@@ -3,42 +3,22 @@ import type { IServices } from '../components';
 import {
   Button,
   EmptyState,
-  ErrorView,
+  QueryState,
   RelativeTime,
   Section,
-  ServicesProvider,
   useChanged,
   useServices,
   useTrans
 } from '../components';
 import type { IView } from '../components/lazy';
-import { WorkspaceGate, WorkspaceLine } from '../workspace/gate';
+import { workspaceViewOf } from '../workspace/gate';
 import { ModelsModel } from './models-model';
 import type { RegisteredModel } from './types';
 
 /** The models of the workspace, in the Models panel. */
 export function createModelsView(services: IServices): IView {
   const model = new ModelsModel(services);
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <WorkspaceLine />
-        <WorkspaceGate>
-          <ModelsView model={model} />
-        </WorkspaceGate>
-      </ServicesProvider>
-    ),
-    setActive: active => {
-      if (active) {
-        services.workspaces.start();
-      }
-      model.setActive(active);
-    },
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return workspaceViewOf(services, model, <ModelsView model={model} />);
 }
 
 /** Above this many, a search box. */
@@ -62,18 +42,7 @@ export function ModelsView(props: { model: ModelsModel }): JSX.Element {
           onChange={event => model.setSearch(event.target.value)}
         />
       )}
-      {error && (
-        <ErrorView
-          error={error}
-          trans={trans}
-          onRetry={() => void model.query.refresh()}
-        />
-      )}
-      {!data && !error && (
-        <p className="jp-mlops-Muted" role="status">
-          {trans.__('Loading…')}
-        </p>
-      )}
+      <QueryState query={model.query} />
       {data && !count && !error && <NoModels searched={model.search !== ''} />}
       {data && count > 0 && (
         <ul

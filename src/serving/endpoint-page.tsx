@@ -10,13 +10,14 @@ import {
   ErrorView,
   Facts,
   Link,
+  QueryState,
   RelativeTime,
   Section,
-  ServicesProvider,
   StatusBadge,
   useChanged,
   useServices,
-  useTrans
+  useTrans,
+  viewOf
 } from '../components';
 import type { IView } from '../components/lazy';
 import { attempt, confirm } from '../components/notify';
@@ -34,18 +35,7 @@ export function createEndpointPage(
   name: string
 ): IView {
   const model = new EndpointModel(services, workspace, name);
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <EndpointPage model={model} />
-      </ServicesProvider>
-    ),
-    setActive: active => model.setActive(active),
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return viewOf(services, model, <EndpointPage model={model} />);
 }
 
 export function EndpointPage(props: { model: EndpointModel }): JSX.Element {
@@ -53,22 +43,12 @@ export function EndpointPage(props: { model: EndpointModel }): JSX.Element {
   const trans = useTrans();
   useChanged(model);
   const [deleted, setDeleted] = useState(false);
-  const { data, error } = model.query;
+  const { data } = model.query;
   if (deleted) {
     return <EmptyState title={trans.__('This endpoint was deleted.')} />;
   }
   if (!data) {
-    return error ? (
-      <ErrorView
-        error={error}
-        trans={trans}
-        onRetry={() => void model.query.refresh()}
-      />
-    ) : (
-      <p className="jp-mlops-Muted" role="status">
-        {trans.__('Loading…')}
-      </p>
-    );
+    return <QueryState query={model.query} />;
   }
   const failure = data.deployment?.error;
   return (

@@ -4,10 +4,10 @@ import {
   EmptyState,
   ErrorView,
   Section,
-  ServicesProvider,
   StatusBadge,
   useChanged,
-  useServices
+  useServices,
+  viewOf
 } from '../components';
 import type { IView } from '../components/lazy';
 import { WorkspaceQuery } from '../workspace/query';
@@ -22,18 +22,7 @@ export function createEndpointsSection(services: IServices): IView {
       (await client.get('/serving/endpoints', { signal })).items,
     concerns: change => change.topic === 'endpoint'
   });
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <Endpoints query={query} />
-      </ServicesProvider>
-    ),
-    setActive: active => query.setActive(active),
-    dispose: () => query.dispose(),
-    get isDisposed() {
-      return query.isDisposed;
-    }
-  };
+  return viewOf(services, query, <Endpoints query={query} />);
 }
 
 export function Endpoints(props: {

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'react';
 import type { MlopsError } from '../api';
 import { asMlopsError } from '../api';
 import { CommandIDs } from '../commands';
-import { ErrorView, Link, useServices } from '../components';
+import { ErrorView, Link, Loading, useServices } from '../components';
 import type { EndpointModel } from './endpoint-model';
 import type { Trace, TraceNode } from './types';
 
@@ -40,11 +40,7 @@ export function TraceList(props: IProps): JSX.Element {
     );
   }
   if (!trace) {
-    return (
-      <p className="jp-mlops-Muted" role="status">
-        {trans.__('Loading…')}
-      </p>
-    );
+    return <Loading />;
   }
   const others = trace.nodes.filter(
     node => node.kind !== trace.start.kind || node.key !== trace.start.key

@@ -11,10 +11,10 @@ import {
   EmptyState,
   ErrorView,
   IconButton,
-  ServicesProvider,
   useChanged,
   useServices,
-  useTrans
+  useTrans,
+  viewOf
 } from '../components';
 import type { IView } from '../components/lazy';
 import { WorkspaceGate, WorkspaceLine } from '../workspace/gate';
@@ -25,28 +25,17 @@ import { RunsTable } from './runs-table';
 /** The runs of the workspace: in the side panel, or wide in the main area. */
 export function createRunsView(services: IServices, wide: boolean): IView {
   const model = new RunsModel(services);
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <div className="jp-mlops-Runs">
-          <WorkspaceLine />
-          <WorkspaceGate>
-            <RunsView model={model} wide={wide} />
-          </WorkspaceGate>
-        </div>
-      </ServicesProvider>
-    ),
-    setActive: active => {
-      if (active) {
-        services.workspaces.start();
-      }
-      model.setActive(active);
-    },
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return viewOf(
+    services,
+    model,
+    <div className="jp-mlops-Runs">
+      <WorkspaceLine />
+      <WorkspaceGate>
+        <RunsView model={model} wide={wide} />
+      </WorkspaceGate>
+    </div>,
+    () => services.workspaces.start()
+  );
 }
 
 /** The tools above the table, the table, and what is below it. */

@@ -10,13 +10,14 @@ import {
   ErrorView,
   Facts,
   Link,
+  QueryState,
   RelativeTime,
   Section,
-  ServicesProvider,
   StatusBadge,
   useChanged,
   useServices,
-  useTrans
+  useTrans,
+  viewOf
 } from '../components';
 import { formatMetric } from '../components/format';
 import type { IView } from '../components/lazy';
@@ -39,18 +40,7 @@ export function createRunPage(
   id: string
 ): IView {
   const model = new RunModel(services, workspace, id);
-  return {
-    element: (
-      <ServicesProvider value={services}>
-        <RunPage model={model} />
-      </ServicesProvider>
-    ),
-    setActive: active => model.setActive(active),
-    dispose: () => model.dispose(),
-    get isDisposed() {
-      return model.isDisposed;
-    }
-  };
+  return viewOf(services, model, <RunPage model={model} />);
 }
 
 export function RunPage(props: { model: RunModel }): JSX.Element {
@@ -59,17 +49,7 @@ export function RunPage(props: { model: RunModel }): JSX.Element {
   useChanged(model);
   const { run } = model;
   if (!run) {
-    return model.query.error ? (
-      <ErrorView
-        error={model.query.error}
-        trans={trans}
-        onRetry={() => void model.query.refresh()}
-      />
-    ) : (
-      <p className="jp-mlops-Muted" role="status">
-        {trans.__('Loading…')}
-      </p>
-    );
+    return <QueryState query={model.query} />;
   }
   return (
     <article aria-label={trans.__('Run %1', run.name)}>

@@ -1,13 +1,17 @@
 import { folderIcon } from '@jupyterlab/ui-components';
 import { CommandIDs } from '../commands';
+import type { IServices } from '../components';
 import {
   Button,
   EmptyState,
   ErrorView,
   Link,
+  Loading,
   useChanged,
-  useServices
+  useServices,
+  viewOf
 } from '../components';
+import type { IView } from '../components/lazy';
 
 /**
  * Shows its children where the person is in a workspace, and else why not and
@@ -67,11 +71,7 @@ export function WorkspaceGate(props: {
         </ErrorView>
       );
     default:
-      return (
-        <p className="jp-mlops-Muted" role="status">
-          {trans.__('Loading…')}
-        </p>
-      );
+      return <Loading />;
   }
 }
 
@@ -108,5 +108,22 @@ export function WorkspaceLine(): JSX.Element | null {
       )}
       {worker?.state === 'running' && <span>{trans.__('worker running')}</span>}
     </p>
+  );
+}
+
+/** The view of a panel: its body shows in a workspace, which is looked for when the panel is seen. */
+export function workspaceViewOf(
+  services: IServices,
+  model: Parameters<typeof viewOf>[1],
+  body: JSX.Element
+): IView {
+  return viewOf(
+    services,
+    model,
+    <>
+      <WorkspaceLine />
+      <WorkspaceGate>{body}</WorkspaceGate>
+    </>,
+    () => services.workspaces.start()
   );
 }

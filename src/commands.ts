@@ -2,6 +2,7 @@ import type {
   ReadonlyJSONObject,
   ReadonlyPartialJSONObject
 } from '@lumino/coreutils';
+import type { IWorkspaceModel } from './workspace/tokens';
 
 /** The ids of our commands, `jupyter-mlops:verb-noun`. */
 export const CommandIDs = {
@@ -57,4 +58,14 @@ export function describeArgs(
 export function textArg(args: ReadonlyPartialJSONObject, name: string): string {
   const value = args[name];
   return typeof value === 'string' ? value : '';
+}
+
+/** The root of the workspace that is meant: the one that is given (it may be empty), else the current one. */
+export function rootArg(
+  args: ReadonlyPartialJSONObject,
+  workspaces: Pick<IWorkspaceModel, 'current'>
+): string {
+  return typeof args.workspace === 'string'
+    ? args.workspace
+    : (workspaces.current?.root ?? '');
 }

@@ -7,9 +7,10 @@ import { ICommandPalette } from '@jupyterlab/apputils';
 import { IDefaultFileBrowser } from '@jupyterlab/filebrowser';
 import { INotebookTracker } from '@jupyterlab/notebook';
 import { historyIcon, undoIcon } from '@jupyterlab/ui-components';
-import { CommandIDs, describeArgs, textArg } from '../commands';
+import { CommandIDs, describeArgs, rootArg, textArg } from '../commands';
 import { LazyWidget } from '../components/lazy';
 import { Pages } from '../components/page';
+import { addPanel } from '../components/panel';
 import { IMlopsServices } from '../components/tokens';
 import { localPath } from '../workspace/paths';
 import { compareIcon } from './icons';
@@ -36,22 +37,26 @@ export const historyPlugin: JupyterFrontEndPlugin<void> = {
     const notebooks = new OpenNotebooks(tracker);
     new KeepExecutions(services, tracker);
 
-    const panel = new LazyWidget(async () => {
-      const [{ createHistoryView }, { createExecutionsSection }] =
-        await Promise.all([import('./panel'), import('./executions')]);
-      return createHistoryView(
-        services,
-        notebooks,
-        createExecutionsSection(services, notebooks)
-      );
-    }, trans);
-    panel.id = 'jupyter-mlops-history';
-    panel.title.icon = historyIcon;
-    panel.title.caption = trans.__('Notebook History');
-    panel.node.setAttribute('role', 'region');
-    panel.node.setAttribute('aria-label', trans.__('Notebook History'));
-    app.shell.add(panel, 'right', { rank: 650, type: 'MLOps' });
-    restorer?.add(panel, panel.id);
+    const panel = addPanel(
+      app,
+      restorer,
+      new LazyWidget(async () => {
+        const [{ createHistoryView }, { createExecutionsSection }] =
+          await Promise.all([import('./panel'), import('./executions')]);
+        return createHistoryView(
+          services,
+          notebooks,
+          createExecutionsSection(services, notebooks)
+        );
+      }, trans),
+      {
+        id: 'jupyter-mlops-history',
+        icon: historyIcon,
+        caption: trans.__('Notebook History'),
+        area: 'right',
+        rank: 650
+      }
+    );
 
     commands.addCommand(CommandIDs.openHistory, {
       label: trans.__('Notebook History'),
@@ -112,10 +117,7 @@ export const historyPlugin: JupyterFrontEndPlugin<void> = {
         const [path, base, other] = ['path', 'base', 'other'].map(name =>
           textArg(args, name)
         ) as [string, string, string];
-        const root =
-          typeof args.workspace === 'string'
-            ? args.workspace
-            : (workspaces.current?.root ?? '');
+        const root = rootArg(args, workspaces);
         const name = path.split('/').pop() ?? path;
         pages.open({
           id: `jupyter-mlops-diff-${root}-${path}-${base}`,

@@ -14,7 +14,8 @@ import { CommandIDs, describeArgs, textArg } from '../commands';
 import { pipelinesIcon } from '../components/icons';
 import { LazyWidget } from '../components/lazy';
 import { attempt } from '../components/notify';
-import { Pages } from '../components/page';
+import { addPageCommand } from '../components/page';
+import { addPanel } from '../components/panel';
 import type { IServices } from '../components/services';
 import { IMlopsServices } from '../components/tokens';
 import { localPath } from '../workspace/paths';
@@ -41,7 +42,7 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
     browser: IDefaultFileBrowser | null,
     notebooks: INotebookTracker | null
   ) => {
-    const { trans, workspaces } = services;
+    const { trans } = services;
     const { commands } = app;
 
     app.serviceManager.contents.addDrive(new ExecutedDrive(api, trans));
@@ -56,65 +57,41 @@ export const pipelinesPlugin: JupyterFrontEndPlugin<void> = {
       icon: pipelinesIcon
     });
 
-    const panel = new LazyWidget(async () => {
-      const { createPipelinesView } = await import('./panel');
-      return createPipelinesView(services);
-    }, trans);
-    panel.id = 'jupyter-mlops-pipelines';
-    panel.title.icon = pipelinesIcon;
-    panel.title.caption = trans.__('Pipelines');
-    panel.node.setAttribute('role', 'region');
-    panel.node.setAttribute('aria-label', trans.__('Pipelines'));
-    app.shell.add(panel, 'left', { rank: 620, type: 'MLOps' });
-    restorer?.add(panel, panel.id);
+    addPanel(
+      app,
+      restorer,
+      new LazyWidget(async () => {
+        const { createPipelinesView } = await import('./panel');
+        return createPipelinesView(services);
+      }, trans),
+      {
+        id: 'jupyter-mlops-pipelines',
+        icon: pipelinesIcon,
+        caption: trans.__('Pipelines'),
+        rank: 620,
+        show: {
+          command: CommandIDs.openPipelines,
+          label: trans.__('Show Pipelines'),
+          caption: trans.__(
+            'Show the pipelines of the workspace and their runs'
+          )
+        }
+      }
+    );
 
-    const pages = new Pages(app, trans, restorer, CommandIDs.openPipelineRun);
-
-    commands.addCommand(CommandIDs.openPipelines, {
-      label: trans.__('Show Pipelines'),
-      caption: trans.__('Show the pipelines of the workspace and their runs'),
-      icon: pipelinesIcon,
-      describedBy: { args: describeArgs() },
-      execute: () => app.shell.activateById(panel.id)
-    });
-
-    commands.addCommand(CommandIDs.openPipelineRun, {
+    addPageCommand(app, services, restorer, CommandIDs.openPipelineRun, {
       label: trans.__('Open Pipeline Run'),
       caption: trans.__('Open the page of a pipeline run'),
       icon: pipelinesIcon,
-      describedBy: {
-        args: describeArgs(
-          {
-            id: trans.__('Pipeline run id'),
-            name: trans.__('Name of the pipeline, for the tab'),
-            workspace: trans.__('Root of its workspace')
-          },
-          ['id']
-        )
+      args: {
+        id: trans.__('Pipeline run id'),
+        name: trans.__('Name of the pipeline, for the tab')
       },
-      isEnabled: args => textArg(args, 'id') !== '',
-      execute: args => {
-        const id = textArg(args, 'id');
-        const root =
-          typeof args.workspace === 'string'
-            ? args.workspace
-            : (workspaces.current?.root ?? '');
-        const name = textArg(args, 'name') || id.slice(0, 8);
-        pages.open({
-          id: `jupyter-mlops-pipeline-run-${root}-${id}`,
-          args: { id, name, workspace: root },
-          title: name,
-          caption: trans.__('Pipeline run %1', name),
-          icon: pipelinesIcon,
-          load: async () => {
-            const [workspace, page] = await Promise.all([
-              workspaces.open(root),
-              import('./run-page')
-            ]);
-            return page.createPipelineRunPage(services, workspace, id);
-          }
-        });
-      }
+      prefix: 'jupyter-mlops-pipeline-run',
+      describe: name => trans.__('Pipeline run %1', name),
+      load: () => import('./run-page'),
+      view: (page, workspace, id) =>
+        page.createPipelineRunPage(services, workspace, id)
     });
 
     commands.addCommand(CommandIDs.openExecuted, {

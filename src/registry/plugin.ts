@@ -5,10 +5,11 @@ import type {
 import { ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { Panel } from '@lumino/widgets';
-import { CommandIDs, describeArgs, textArg } from '../commands';
+import { CommandIDs } from '../commands';
 import { modelsIcon } from '../components/icons';
 import { LazyWidget } from '../components/lazy';
-import { Pages } from '../components/page';
+import { addPageCommand } from '../components/page';
+import { addPanel } from '../components/panel';
 import { IMlopsServices } from '../components/tokens';
 import { IModelsPanel } from './tokens';
 
@@ -26,70 +27,38 @@ export const registryPlugin: JupyterFrontEndPlugin<IModelsPanel> = {
     restorer: ILayoutRestorer | null,
     palette: ICommandPalette | null
   ) => {
-    const { trans, workspaces } = services;
-    const { commands } = app;
+    const { trans } = services;
 
     const panel = new Panel();
     panel.addClass('jp-mlops-Stack');
-    panel.id = 'jupyter-mlops-models';
-    panel.title.icon = modelsIcon;
-    panel.title.caption = trans.__('Models');
-    panel.node.setAttribute('role', 'region');
-    panel.node.setAttribute('aria-label', trans.__('Models'));
     panel.addWidget(
       new LazyWidget(async () => {
         const { createModelsView } = await import('./panel');
         return createModelsView(services);
       }, trans)
     );
-    app.shell.add(panel, 'left', { rank: 630, type: 'MLOps' });
-    restorer?.add(panel, panel.id);
-
-    const pages = new Pages(app, trans, restorer, CommandIDs.openModel);
-
-    commands.addCommand(CommandIDs.openModels, {
-      label: trans.__('Show Models'),
-      caption: trans.__('Show the registered models and their endpoints'),
+    addPanel(app, restorer, panel, {
+      id: 'jupyter-mlops-models',
       icon: modelsIcon,
-      describedBy: { args: describeArgs() },
-      execute: () => app.shell.activateById(panel.id)
+      caption: trans.__('Models'),
+      rank: 630,
+      show: {
+        command: CommandIDs.openModels,
+        label: trans.__('Show Models'),
+        caption: trans.__('Show the registered models and their endpoints')
+      }
     });
 
-    commands.addCommand(CommandIDs.openModel, {
+    addPageCommand(app, services, restorer, CommandIDs.openModel, {
       label: trans.__('Open Model'),
       caption: trans.__('Open the page of a registered model'),
       icon: modelsIcon,
-      describedBy: {
-        args: describeArgs(
-          {
-            name: trans.__('Name of the registered model'),
-            workspace: trans.__('Root of its workspace')
-          },
-          ['name']
-        )
-      },
-      isEnabled: args => textArg(args, 'name') !== '',
-      execute: args => {
-        const name = textArg(args, 'name');
-        const root =
-          typeof args.workspace === 'string'
-            ? args.workspace
-            : (workspaces.current?.root ?? '');
-        pages.open({
-          id: `jupyter-mlops-model-${root}-${name}`,
-          args: { name, workspace: root },
-          title: name,
-          caption: trans.__('Model %1', name),
-          icon: modelsIcon,
-          load: async () => {
-            const [workspace, page] = await Promise.all([
-              workspaces.open(root),
-              import('./model-page')
-            ]);
-            return page.createModelPage(services, workspace, name);
-          }
-        });
-      }
+      args: { name: trans.__('Name of the registered model') },
+      prefix: 'jupyter-mlops-model',
+      describe: name => trans.__('Model %1', name),
+      load: () => import('./model-page'),
+      view: (page, workspace, name) =>
+        page.createModelPage(services, workspace, name)
     });
 
     palette?.addItem({

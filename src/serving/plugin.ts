@@ -3,11 +3,11 @@ import type {
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
 import { ILayoutRestorer } from '@jupyterlab/application';
-import { CommandIDs, describeArgs, textArg } from '../commands';
+import { CommandIDs, describeArgs, rootArg, textArg } from '../commands';
 import { endpointIcon } from '../components/icons';
 import { LazyWidget } from '../components/lazy';
 import { attempt } from '../components/notify';
-import { Pages } from '../components/page';
+import { addPageCommand } from '../components/page';
 import { IMlopsServices } from '../components/tokens';
 import { IModelsPanel } from '../registry/tokens';
 
@@ -34,44 +34,16 @@ export const servingPlugin: JupyterFrontEndPlugin<void> = {
       }, trans)
     );
 
-    const pages = new Pages(app, trans, restorer, CommandIDs.openEndpoint);
-    const workspaceArg = trans.__('Root of its workspace');
-
-    commands.addCommand(CommandIDs.openEndpoint, {
+    addPageCommand(app, services, restorer, CommandIDs.openEndpoint, {
       label: trans.__('Open Endpoint'),
       caption: trans.__('Open the page of an endpoint'),
       icon: endpointIcon,
-      describedBy: {
-        args: describeArgs(
-          {
-            name: trans.__('Name of the endpoint'),
-            workspace: workspaceArg
-          },
-          ['name']
-        )
-      },
-      isEnabled: args => textArg(args, 'name') !== '',
-      execute: args => {
-        const name = textArg(args, 'name');
-        const root =
-          typeof args.workspace === 'string'
-            ? args.workspace
-            : (workspaces.current?.root ?? '');
-        pages.open({
-          id: `jupyter-mlops-endpoint-${root}-${name}`,
-          args: { name, workspace: root },
-          title: name,
-          caption: trans.__('Endpoint %1', name),
-          icon: endpointIcon,
-          load: async () => {
-            const [workspace, page] = await Promise.all([
-              workspaces.open(root),
-              import('./endpoint-page')
-            ]);
-            return page.createEndpointPage(services, workspace, name);
-          }
-        });
-      }
+      args: { name: trans.__('Name of the endpoint') },
+      prefix: 'jupyter-mlops-endpoint',
+      describe: name => trans.__('Endpoint %1', name),
+      load: () => import('./endpoint-page'),
+      view: (page, workspace, name) =>
+        page.createEndpointPage(services, workspace, name)
     });
 
     commands.addCommand(CommandIDs.deployModel, {
@@ -82,7 +54,7 @@ export const servingPlugin: JupyterFrontEndPlugin<void> = {
         args: describeArgs(
           {
             model: trans.__('"name/version" or "name@alias"'),
-            workspace: workspaceArg
+            workspace: trans.__('Root of its workspace')
           },
           ['model']
         )
@@ -90,10 +62,7 @@ export const servingPlugin: JupyterFrontEndPlugin<void> = {
       isEnabled: args => textArg(args, 'model') !== '',
       execute: async args => {
         await attempt(trans, async () => {
-          const root =
-            typeof args.workspace === 'string'
-              ? args.workspace
-              : (workspaces.current?.root ?? '');
+          const root = rootArg(args, workspaces);
           const [workspace, { deployModel }] = await Promise.all([
             workspaces.open(root),
             import('./deploy')

@@ -5,11 +5,12 @@ import type {
 import { ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
-import { CommandIDs, describeArgs, textArg } from '../commands';
+import { CommandIDs, describeArgs, rootArg, textArg } from '../commands';
 import { experimentsIcon } from '../components/icons';
 import { attempt } from '../components/notify';
 import { LazyWidget } from '../components/lazy';
-import { Pages } from '../components/page';
+import { addPageCommand, Pages } from '../components/page';
+import { addPanel } from '../components/panel';
 import { IMlopsServices } from '../components/tokens';
 
 /** The Experiments panel, the wide table of runs, and the page of a run. */
@@ -32,25 +33,19 @@ export const trackingPlugin: JupyterFrontEndPlugin<void> = {
       return createRunsView(services, wide);
     };
 
-    const panel = new LazyWidget(() => load(false), trans);
-    panel.id = 'jupyter-mlops-experiments';
-    panel.title.icon = experimentsIcon;
-    panel.title.caption = trans.__('Experiments');
-    panel.node.setAttribute('role', 'region');
-    panel.node.setAttribute('aria-label', trans.__('Experiments'));
-    app.shell.add(panel, 'left', { rank: 610, type: 'MLOps' });
-    restorer?.add(panel, panel.id);
+    addPanel(app, restorer, new LazyWidget(() => load(false), trans), {
+      id: 'jupyter-mlops-experiments',
+      icon: experimentsIcon,
+      caption: trans.__('Experiments'),
+      rank: 610,
+      show: {
+        command: CommandIDs.openExperiments,
+        label: trans.__('Show Experiments'),
+        caption: trans.__('Show the runs of the workspace')
+      }
+    });
 
     const tables = new Pages(app, trans, restorer, CommandIDs.openRunsTable);
-    const runs = new Pages(app, trans, restorer, CommandIDs.openRun);
-
-    commands.addCommand(CommandIDs.openExperiments, {
-      label: trans.__('Show Experiments'),
-      caption: trans.__('Show the runs of the workspace'),
-      icon: experimentsIcon,
-      describedBy: { args: describeArgs() },
-      execute: () => app.shell.activateById(panel.id)
-    });
 
     commands.addCommand(CommandIDs.openRunsTable, {
       label: trans.__('Open Runs Table'),
@@ -68,43 +63,18 @@ export const trackingPlugin: JupyterFrontEndPlugin<void> = {
       }
     });
 
-    commands.addCommand(CommandIDs.openRun, {
+    const runs = addPageCommand(app, services, restorer, CommandIDs.openRun, {
       label: trans.__('Open Run'),
       caption: trans.__('Open the page of a run'),
       icon: experimentsIcon,
-      describedBy: {
-        args: describeArgs(
-          {
-            id: trans.__('Run id'),
-            name: trans.__('Name of the run, for the tab'),
-            workspace: trans.__('Root of its workspace')
-          },
-          ['id']
-        )
+      args: {
+        id: trans.__('Run id'),
+        name: trans.__('Name of the run, for the tab')
       },
-      isEnabled: args => textArg(args, 'id') !== '',
-      execute: args => {
-        const id = textArg(args, 'id');
-        const root =
-          typeof args.workspace === 'string'
-            ? args.workspace
-            : (workspaces.current?.root ?? '');
-        const name = textArg(args, 'name') || id.slice(0, 8);
-        runs.open({
-          id: `jupyter-mlops-run-${root}-${id}`,
-          args: { id, name, workspace: root },
-          title: name,
-          caption: trans.__('Run %1', name),
-          icon: experimentsIcon,
-          load: async () => {
-            const [workspace, page] = await Promise.all([
-              workspaces.open(root),
-              import('./run-page')
-            ]);
-            return page.createRunPage(services, workspace, id);
-          }
-        });
-      }
+      prefix: 'jupyter-mlops-run',
+      describe: name => trans.__('Run %1', name),
+      load: () => import('./run-page'),
+      view: (page, workspace, id) => page.createRunPage(services, workspace, id)
     });
 
     const reproduce = (
@@ -123,10 +93,7 @@ export const trackingPlugin: JupyterFrontEndPlugin<void> = {
         return {
           id: textArg(found, 'id'),
           name: textArg(found, 'name') || textArg(found, 'id').slice(0, 8),
-          root:
-            typeof found.workspace === 'string'
-              ? found.workspace
-              : (workspaces.current?.root ?? '')
+          root: rootArg(found, workspaces)
         };
       };
       commands.addCommand(command, {

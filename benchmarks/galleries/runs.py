@@ -19,7 +19,7 @@ PREFIX = "gallery: "
 _PROBE = "__import__('gallery_probe').show(globals()"
 #: As papermill and nbclient are imported: papermill first, engines are found while it is imported.
 _TEMPLATE_TIMEOUT = 300.0
-#: An address, also one that was shortened ("<function f_c...x7fa024f14fe0>"), and the numbers that scikit-learn counts up
+#: An address, also a shortened one ("<function f_c...x7fa024f14fe0>"), and the numbers that scikit-learn counts up
 #: within a process for what it shows: a cell whose output is taken has not counted.
 _ADDRESS = re.compile(r"(?:0x|\.\.\.x)[0-9a-fA-F]{6,16}|(?<=sk-container-id-)\d+|(?<=sk-estimator-id-)\d+")
 _TEMPORARY = re.compile(r"ipykernel_\d+/\d+\.py")

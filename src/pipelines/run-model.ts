@@ -1,62 +1,38 @@
-import type { IDisposable } from '@lumino/disposable';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
 import type { IServices } from '../components';
+import { LiveModel } from '../workspace/live-model';
 import { WorkspaceQuery } from '../workspace/query';
 import type { IWorkspace } from '../workspace/tokens';
 import type { PipelineRun, StepRunDetail } from './types';
 
 /** One pipeline run, live: its steps, and the cells of those that are open. */
-export class PipelineRunModel implements IDisposable {
+export class PipelineRunModel extends LiveModel {
   constructor(
     private readonly services: IServices,
     readonly workspace: IWorkspace,
     readonly id: string
   ) {
-    this.query = new WorkspaceQuery<PipelineRun>({
-      workspaces: services.workspaces,
-      changes: services.changes,
-      workspace,
-      load: (client, signal) =>
-        client.get('/pipelines/runs/{run_id}', {
-          path: { run_id: id },
-          signal
-        }),
-      concerns: ({ topic, key }) =>
-        (topic === 'pipeline_run' && key === id) ||
-        (topic === 'step_run' && key.startsWith(`${id}/`))
-    });
-    this.query.changed.connect(this.onRun, this);
+    super();
+    this.query = this.follow(
+      new WorkspaceQuery<PipelineRun>({
+        workspaces: services.workspaces,
+        changes: services.changes,
+        workspace,
+        load: (client, signal) =>
+          client.get('/pipelines/runs/{run_id}', {
+            path: { run_id: id },
+            signal
+          }),
+        concerns: ({ topic, key }) =>
+          (topic === 'pipeline_run' && key === id) ||
+          (topic === 'step_run' && key.startsWith(`${id}/`))
+      })
+    );
   }
 
   readonly query: WorkspaceQuery<PipelineRun>;
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
   get run(): PipelineRun | undefined {
     return this.query.data;
-  }
-
-  get isDisposed(): boolean {
-    return this.query.isDisposed;
-  }
-
-  dispose(): void {
-    if (this.isDisposed) {
-      return;
-    }
-    this.query.dispose();
-    this._details.forEach(detail => detail.dispose());
-    this._details.clear();
-    Signal.clearData(this);
-  }
-
-  setActive(active: boolean): void {
-    this._active = active;
-    this.query.setActive(active);
-    this._details.forEach(detail => detail.setActive(active));
   }
 
   /** Whether a step's cells are shown: as the person chose, else while it runs or where it failed. */
@@ -71,28 +47,29 @@ export class PipelineRunModel implements IDisposable {
 
   toggle(step: string): void {
     this._chosen.set(step, !this.isOpen(step));
-    this._changed.emit();
+    this.emit();
   }
 
   /** A step with its cells, outputs and log, kept live. */
   detail(step: string): WorkspaceQuery<StepRunDetail> {
     let detail = this._details.get(step);
     if (!detail) {
-      detail = new WorkspaceQuery<StepRunDetail>({
-        workspaces: this.services.workspaces,
-        changes: this.services.changes,
-        workspace: this.workspace,
-        load: (client, signal) =>
-          client.get('/pipelines/runs/{run_id}/steps/{step}', {
-            path: { run_id: this.id, step },
-            signal
-          }),
-        concerns: ({ topic, key }) =>
-          (topic === 'step_run' && key === `${this.id}/${step}`) ||
-          (topic === 'pipeline_run' && key === this.id)
-      });
+      detail = this.hold(
+        new WorkspaceQuery<StepRunDetail>({
+          workspaces: this.services.workspaces,
+          changes: this.services.changes,
+          workspace: this.workspace,
+          load: (client, signal) =>
+            client.get('/pipelines/runs/{run_id}/steps/{step}', {
+              path: { run_id: this.id, step },
+              signal
+            }),
+          concerns: ({ topic, key }) =>
+            (topic === 'step_run' && key === `${this.id}/${step}`) ||
+            (topic === 'pipeline_run' && key === this.id)
+        })
+      );
       this._details.set(step, detail);
-      detail.setActive(this._active);
     }
     return detail;
   }
@@ -116,12 +93,6 @@ export class PipelineRunModel implements IDisposable {
     );
   }
 
-  private onRun(): void {
-    this._changed.emit();
-  }
-
-  private _active = false;
-  private _changed = new Signal<this, void>(this);
   private _chosen = new Map<string, boolean>();
   private _details = new Map<string, WorkspaceQuery<StepRunDetail>>();
 }

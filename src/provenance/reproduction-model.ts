@@ -1,9 +1,8 @@
-import type { IDisposable } from '@lumino/disposable';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
+import type { WorkspaceClient } from '../api';
 import { MlopsError } from '../api';
 import type { IServices } from '../components';
 import type { IChange } from '../events/tokens';
+import { LiveModel } from '../workspace/live-model';
 import { WorkspaceQuery } from '../workspace/query';
 import type { IWorkspace } from '../workspace/tokens';
 import type {
@@ -34,58 +33,31 @@ export interface IVerifyChoice {
 }
 
 /** The verification and the environment of one run, live, and bringing its state back. */
-export class ReproductionModel implements IDisposable {
+export class ReproductionModel extends LiveModel {
   constructor(
     services: IServices,
     readonly workspace: IWorkspace,
     /** The run. */
     readonly id: string
   ) {
-    this.query = new WorkspaceQuery<Verification | null>({
-      workspaces: services.workspaces,
-      changes: services.changes,
-      workspace,
-      load: (client, signal) =>
-        unlessMissing(
+    super();
+    this.query = this.follow(
+      runQuery<Verification>(services, workspace, id, {
+        load: (client, signal) =>
           client.get('/reproduction/runs/{run_id}/verification', {
             path: { run_id: id },
             signal
-          })
-        ),
-      concerns: change =>
-        change.topic === 'run' && change.key === id && !tellsRebuild(change)
-    });
-    this.rebuild = rebuildQuery(services, workspace, id);
-    for (const query of [this.query, this.rebuild]) {
-      query.changed.connect(() => this._changed.emit());
-    }
+          }),
+        concerns: change => !tellsRebuild(change)
+      })
+    );
+    this.rebuild = this.follow(rebuildQuery(services, workspace, id));
   }
 
   /** Null: it was not verified yet. */
   readonly query: WorkspaceQuery<Verification | null>;
   /** The last making of the run's environment; null: none was asked for. */
   readonly rebuild: WorkspaceQuery<Rebuild | null>;
-
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this.query.isDisposed;
-  }
-
-  dispose(): void {
-    if (!this.isDisposed) {
-      this.query.dispose();
-      this.rebuild.dispose();
-      Signal.clearData(this);
-    }
-  }
-
-  setActive(active: boolean): void {
-    this.query.setActive(active);
-    this.rebuild.setActive(active);
-  }
 
   async verify(choice: IVerifyChoice): Promise<void> {
     await this.workspace.client.post(
@@ -149,8 +121,6 @@ export class ReproductionModel implements IDisposable {
     });
     await this.rebuild.refresh();
   }
-
-  private _changed = new Signal<this, void>(this);
 }
 
 /** How the last making of a run's environment stands, live. */
@@ -159,19 +129,34 @@ export function rebuildQuery(
   workspace: IWorkspace,
   id: string
 ): WorkspaceQuery<Rebuild | null> {
-  return new WorkspaceQuery<Rebuild | null>({
+  return runQuery<Rebuild>(services, workspace, id, {
+    load: (client, signal) =>
+      client.get('/reproduction/runs/{run_id}/rebuild', {
+        path: { run_id: id },
+        signal
+      }),
+    concerns: tellsRebuild
+  });
+}
+
+/** Something of a run that may not be there yet, live. */
+function runQuery<T>(
+  services: IServices,
+  workspace: IWorkspace,
+  id: string,
+  options: {
+    load(client: WorkspaceClient, signal: AbortSignal): Promise<T>;
+    /** Whether a change of the run concerns it. */
+    concerns(change: IChange): boolean;
+  }
+): WorkspaceQuery<T | null> {
+  return new WorkspaceQuery<T | null>({
     workspaces: services.workspaces,
     changes: services.changes,
     workspace,
-    load: (client, signal) =>
-      unlessMissing(
-        client.get('/reproduction/runs/{run_id}/rebuild', {
-          path: { run_id: id },
-          signal
-        })
-      ),
+    load: (client, signal) => unlessMissing(options.load(client, signal)),
     concerns: change =>
-      change.topic === 'run' && change.key === id && tellsRebuild(change)
+      change.topic === 'run' && change.key === id && options.concerns(change)
   });
 }
 

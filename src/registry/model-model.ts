@@ -1,48 +1,34 @@
-import type { IDisposable } from '@lumino/disposable';
-import type { ISignal } from '@lumino/signaling';
 import type { IServices } from '../components';
+import { LiveModel } from '../workspace/live-model';
 import { WorkspaceQuery } from '../workspace/query';
 import type { IWorkspace } from '../workspace/tokens';
 import type { ModelDetail } from './types';
 
 /** One registered model with its versions, live. */
-export class ModelModel implements IDisposable {
+export class ModelModel extends LiveModel {
   constructor(
     services: IServices,
     readonly workspace: IWorkspace,
     readonly name: string
   ) {
-    this.query = new WorkspaceQuery<ModelDetail>({
-      workspaces: services.workspaces,
-      changes: services.changes,
-      workspace,
-      load: (client, signal) =>
-        client.get('/registry/models/{name}', { path: { name }, signal }),
-      // Where a version answers is told by endpoints.
-      concerns: change =>
-        change.topic === 'endpoint' ||
-        (change.topic === 'model' &&
-          (change.key === name || change.key.startsWith(`${name}/`)))
-    });
+    super();
+    this.query = this.follow(
+      new WorkspaceQuery<ModelDetail>({
+        workspaces: services.workspaces,
+        changes: services.changes,
+        workspace,
+        load: (client, signal) =>
+          client.get('/registry/models/{name}', { path: { name }, signal }),
+        // Where a version answers is told by endpoints.
+        concerns: change =>
+          change.topic === 'endpoint' ||
+          (change.topic === 'model' &&
+            (change.key === name || change.key.startsWith(`${name}/`)))
+      })
+    );
   }
 
   readonly query: WorkspaceQuery<ModelDetail>;
-
-  get changed(): ISignal<unknown, void> {
-    return this.query.changed;
-  }
-
-  get isDisposed(): boolean {
-    return this.query.isDisposed;
-  }
-
-  dispose(): void {
-    this.query.dispose();
-  }
-
-  setActive(active: boolean): void {
-    this.query.setActive(active);
-  }
 
   async setAlias(alias: string, version: string): Promise<void> {
     await this.workspace.client.put('/registry/models/{name}/aliases/{alias}', {

@@ -1,7 +1,6 @@
-import type { IDisposable } from '@lumino/disposable';
-import type { ISignal } from '@lumino/signaling';
 import { MlopsError } from '../api';
 import type { IServices } from '../components';
+import { LiveModel } from '../workspace/live-model';
 import { WorkspaceQuery } from '../workspace/query';
 import type { IWorkspace } from '../workspace/tokens';
 import type { Endpoint, PredictRequest, Prediction, Trace } from './types';
@@ -11,44 +10,31 @@ const LOG_DELAY_MS = 600;
 const LOG_ATTEMPTS = 4;
 
 /** One endpoint, live, and the way to ask it. */
-export class EndpointModel implements IDisposable {
+export class EndpointModel extends LiveModel {
   constructor(
     services: IServices,
     readonly workspace: IWorkspace,
     readonly name: string
   ) {
-    this.query = new WorkspaceQuery<Endpoint>({
-      workspaces: services.workspaces,
-      changes: services.changes,
-      workspace,
-      load: (client, signal) =>
-        client.get('/serving/endpoints/{endpoint}', {
-          path: { endpoint: name },
-          signal
-        }),
-      // Without a key: some endpoint has logged requests.
-      concerns: ({ topic, key }) =>
-        topic === 'endpoint' && (key === name || key === '')
-    });
+    super();
+    this.query = this.follow(
+      new WorkspaceQuery<Endpoint>({
+        workspaces: services.workspaces,
+        changes: services.changes,
+        workspace,
+        load: (client, signal) =>
+          client.get('/serving/endpoints/{endpoint}', {
+            path: { endpoint: name },
+            signal
+          }),
+        // Without a key: some endpoint has logged requests.
+        concerns: ({ topic, key }) =>
+          topic === 'endpoint' && (key === name || key === '')
+      })
+    );
   }
 
   readonly query: WorkspaceQuery<Endpoint>;
-
-  get changed(): ISignal<unknown, void> {
-    return this.query.changed;
-  }
-
-  get isDisposed(): boolean {
-    return this.query.isDisposed;
-  }
-
-  dispose(): void {
-    this.query.dispose();
-  }
-
-  setActive(active: boolean): void {
-    this.query.setActive(active);
-  }
 
   async predict(body: PredictRequest): Promise<Prediction> {
     return this.workspace.client.post('/serving/endpoints/{endpoint}/predict', {

@@ -1,9 +1,7 @@
-import type { IDisposable } from '@lumino/disposable';
-import type { ISignal } from '@lumino/signaling';
-import { Signal } from '@lumino/signaling';
 import type { IServices } from '../components';
 import type { IChange } from '../events/tokens';
 import { ReproductionModel } from '../provenance/reproduction-model';
+import { LiveModel } from '../workspace/live-model';
 import { WorkspaceQuery } from '../workspace/query';
 import type { IWorkspace } from '../workspace/tokens';
 import type { Artifact, MetricHistory, RunDetail, RunNotebook } from './types';
@@ -12,66 +10,45 @@ import type { Artifact, MetricHistory, RunDetail, RunNotebook } from './types';
 const CURVE_POINTS = 2000;
 
 /** One run, whole and live. */
-export class RunModel implements IDisposable {
+export class RunModel extends LiveModel {
   constructor(
     private readonly services: IServices,
     readonly workspace: IWorkspace,
     readonly id: string
   ) {
-    this.query = this.live((client, signal) =>
-      client.get('/tracking/runs/{run_id}', { path: { run_id: id }, signal })
+    super();
+    this.query = this.follow(
+      this.live((client, signal) =>
+        client.get('/tracking/runs/{run_id}', { path: { run_id: id }, signal })
+      )
     );
-    this.query.changed.connect(() => this._changed.emit());
-    this.reproduction = new ReproductionModel(services, workspace, id);
+    this.reproduction = this.hold(
+      new ReproductionModel(services, workspace, id)
+    );
   }
 
   /** Bringing the run's state back, and its verification. */
   readonly reproduction: ReproductionModel;
   readonly query: WorkspaceQuery<RunDetail>;
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
   get run(): RunDetail | undefined {
     return this.query.data;
-  }
-
-  get isDisposed(): boolean {
-    return this.query.isDisposed;
-  }
-
-  dispose(): void {
-    if (this.isDisposed) {
-      return;
-    }
-    this.query.dispose();
-    this.reproduction.dispose();
-    this._histories.forEach(history => history.dispose());
-    this._histories.clear();
-    Signal.clearData(this);
-  }
-
-  setActive(active: boolean): void {
-    this._active = active;
-    this.query.setActive(active);
-    this.reproduction.setActive(active);
-    this._histories.forEach(history => history.setActive(active));
   }
 
   /** The values of one metric, kept live. */
   history(key: string): WorkspaceQuery<MetricHistory> {
     let history = this._histories.get(key);
     if (!history) {
-      history = this.live((client, signal) =>
-        client.get('/tracking/runs/{run_id}/metrics', {
-          path: { run_id: this.id },
-          query: { key, max_points: CURVE_POINTS },
-          signal
-        })
+      history = this.hold(
+        this.live((client, signal) =>
+          client.get('/tracking/runs/{run_id}/metrics', {
+            path: { run_id: this.id },
+            query: { key, max_points: CURVE_POINTS },
+            signal
+          })
+        )
       );
       this._histories.set(key, history);
-      history.setActive(this._active);
     }
     return history;
   }
@@ -121,7 +98,5 @@ export class RunModel implements IDisposable {
     });
   }
 
-  private _active = false;
-  private _changed = new Signal<this, void>(this);
   private _histories = new Map<string, WorkspaceQuery<MetricHistory>>();
 }

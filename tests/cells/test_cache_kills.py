@@ -5,24 +5,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
-import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil
 import pytest
 
 from jupyter_mlops import journal
 from jupyter_mlops.cells.session import journal_folder
 from jupyter_mlops.workspace import Workspace
+from tests.chaos.executions import KINDS, POINTS, kill, start
 from tests.pipelines.notebooks import write_notebook
 
-POINTS = int(os.environ.get("MLOPS_KILL_POINTS", "6"))
 #: How often a job is killed before it may end.
 KILLS = 3
 
@@ -66,20 +63,16 @@ def execute(root: Path) -> None:
 
 
 class Job:
-    """The notebook in a workspace, executed by processes forked from one that has papermill loaded."""
+    """The notebook in a workspace."""
 
     def __init__(self, root: Path):
         root.mkdir()
         (root / "mlops.toml").touch()
         self.workspace = Workspace(root)
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["papermill", "jupyter_mlops.engine.notebook_execution"])
         write_notebook(root / "in.ipynb", *NOTEBOOK)
 
     def start(self) -> Any:
-        process = self._context.Process(target=execute, args=(self.workspace.root,))
-        process.start()
-        return process
+        return start(execute, self.workspace.root)
 
     def finish(self) -> tuple[str, list[str]]:
         """Execute it to its end; return what it shows, and what was done with its cells."""
@@ -118,7 +111,7 @@ def test_a_job_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
     for _ in range(KILLS):
         process = job.start()
         process.join(chance.uniform(0, seconds))
-        what = chance.choice(("process", "kernel", "both"))
+        what = chance.choice(KINDS)
         if process.is_alive():
             kill(process, what)
         process.join(60)
@@ -132,14 +125,3 @@ def test_a_job_that_is_killed_again_and_again_ends_as_if_nothing_had_happened(
     assert job.finish()[0] == shown
     # and what the kills left behind keeps nothing from being taken.
     assert job.finish() == (shown, again)
-
-
-def kill(process: Any, what: str) -> None:
-    try:
-        kernels = psutil.Process(process.pid).children()
-    except psutil.NoSuchProcess:
-        kernels = []
-    for kernel in kernels if what in ("kernel", "both") else []:
-        kernel.kill()
-    if what in ("process", "both"):
-        os.kill(process.pid, signal.SIGKILL)

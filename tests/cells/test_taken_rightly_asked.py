@@ -10,8 +10,8 @@ import pytest
 
 from jupyter_mlops.workspace import Workspace
 
+from .places import WAITS, place, play_with_another, write
 from .sessions import play
-from .test_taken_rightly_file_changes import WAITS, place, play_with_another, write
 
 __all__ = ["place"]
 

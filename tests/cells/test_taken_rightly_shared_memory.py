@@ -23,8 +23,11 @@ _TENSOR = ("torch.zeros(4)", "{0} += 10", "{0}.tolist()")
 _FRAME = ("pd.DataFrame({'x': np.arange(4.0), 'y': np.arange(4.0)})", "{0}.iloc[0, 0] = 65", "str({0})")
 _SERIES = ("pd.Series(np.arange(4.0))", "{0}.iloc[0] = 65", "str({0})")
 _ARROW = ("pa.array([1.0, 2.0])", "", "{0}.to_pylist()")
-_TREE = ("st.DecisionTreeClassifier(random_state=0).fit([[0.0], [1.0], [2.0]], [0, 1, 1])", "{0}.tree_.threshold[0] = 5",
-         "{0}.tree_.threshold.tolist()")  # fmt: skip
+_TREE = (
+    "st.DecisionTreeClassifier(random_state=0).fit([[0.0], [1.0], [2.0]], [0, 1, 1])",
+    "{0}.tree_.threshold[0] = 5",
+    "{0}.tree_.threshold.tolist()",
+)
 _POLARS = ("pl.Series('x', [1.0, 2.0])", "{0}[0] = 65.0", "{0}.to_list()")
 SHARING = {
     "torch.frombuffer of bytes": (_BYTES, "torch.frombuffer(a, dtype=torch.uint8)", "{0} += 1", "{0}.tolist()"),

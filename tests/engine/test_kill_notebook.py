@@ -6,25 +6,20 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import random
-import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil
 import pytest
 
 from jupyter_mlops import journal
 from jupyter_mlops.engine.output_journal import journal_path
 from jupyter_mlops.engine.output_recovery import recover
+from tests.chaos.executions import KINDS, POINTS, kill, start
 from tests.pipelines.notebooks import write_notebook
 
-POINTS = int(os.environ.get("MLOPS_KILL_POINTS", "6"))
 CELLS = 14
 LINES = 30
 #: Each cell says that it has begun, in a file that outlives its kernel; prints line after line; shows something large.
@@ -57,12 +52,10 @@ def execute(folder: Path) -> None:
 
 
 class Executions:
-    """Executes the notebook in processes forked from one that has papermill loaded."""
+    """Executes the notebook, each time in a folder of its own."""
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["papermill", "jupyter_mlops.engine.notebook_execution"])
         self.number = 0
 
     def start(self) -> tuple[Path, Any]:
@@ -70,9 +63,7 @@ class Executions:
         folder = self.folder / str(self.number)
         cells = [SOURCE.format(n=number, lines=LINES) for number in range(CELLS)]
         write_notebook(folder / "in.ipynb", *cells)
-        process = self._context.Process(target=execute, args=(folder,))
-        process.start()
-        return folder, process
+        return folder, start(execute, folder)
 
 
 @pytest.fixture(scope="module")
@@ -99,20 +90,6 @@ def until_begun(folder: Path, process: Any) -> None:
         time.sleep(0.001)
 
 
-def kernels(pid: int) -> Iterator[psutil.Process]:
-    try:
-        yield from psutil.Process(pid).children()
-    except psutil.NoSuchProcess:
-        return
-
-
-def kill(process: Any, what: str) -> None:
-    for kernel in list(kernels(process.pid)) if what in ("kernel", "both") else []:
-        kernel.kill()
-    if what in ("process", "both"):
-        os.kill(process.pid, signal.SIGKILL)
-
-
 @pytest.mark.chaos
 @pytest.mark.slow
 @pytest.mark.parametrize("point", range(POINTS))
@@ -120,11 +97,11 @@ def test_a_kill_at_any_moment_loses_nothing_that_had_arrived(
     executions: Executions, durations: tuple[float, float], point: int
 ) -> None:
     chance = random.Random(point)
-    what = ("process", "kernel", "both")[point % 3]
+    what = KINDS[point % 3]
     folder, process = executions.start()
-    start, run = durations
+    beginning, run = durations
     if point % 4 == 3:
-        time.sleep(chance.uniform(0, start))
+        time.sleep(chance.uniform(0, beginning))
     else:
         until_begun(folder, process)
         time.sleep(chance.uniform(0, run))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .value_arrays import reduce_array
+from .value_points import COPYING, reduce_points
 from .value_refusals import remembered
 from .value_tables import (
     reduce_arrow,
@@ -47,6 +48,7 @@ CODECS: tuple[Codec, ...] = (
     Codec("polars", ("polars.dataframe.frame.DataFrame",), reduce_polars_frame),
     Codec("polars-series", ("polars.series.series.Series",), reduce_polars_series),
     Codec("polars-lazy", ("polars.lazyframe.frame.LazyFrame",), reduce_polars_lazy),
+    Codec("points", COPYING, reduce_points),
     Codec("torch", ("torch.Tensor",), reduce_tensor),
 )
 

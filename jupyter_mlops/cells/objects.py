@@ -32,6 +32,7 @@ from .figures import figure_of
 from .memory_places import bounds_of_array, place_of_buffer, places_of_arrow, places_of_polars
 from .modules import is_local
 from .reached import Reached
+from .value_points import hides_points, place_of_points
 
 #: A variable that reaches more objects than this may share any of them with any other variable.
 NODE_LIMIT = 200_000
@@ -221,6 +222,9 @@ class _Walk:
             self._pandas(value)
         elif package == "polars":
             self._polars(value)
+        elif package == "sklearn" and hides_points(kind):
+            self._foreign(lambda tree: [place_of_points(tree)], value)
+            self._generic(value)
         elif package == "pyarrow":
             self.found.size += int(_quietly(lambda: value.nbytes))
             self._foreign(places_of_arrow, value)

@@ -23,6 +23,7 @@ _TENSOR = ("torch.zeros(4)", "{0} += 10", "{0}.tolist()")
 _FRAME = ("pd.DataFrame({'x': np.arange(4.0), 'y': np.arange(4.0)})", "{0}.iloc[0, 0] = 65", "str({0})")
 _SERIES = ("pd.Series(np.arange(4.0))", "{0}.iloc[0] = 65", "str({0})")
 _ARROW = ("pa.array([1.0, 2.0])", "", "{0}.to_pylist()")
+_POINTS = ("np.arange(8.0).reshape(4, 2)", "{0} += 10", "{0}.tolist()")
 _TREE = (
     "st.DecisionTreeClassifier(random_state=0).fit([[0.0], [1.0], [2.0]], [0, 1, 1])",
     "{0}.tree_.threshold[0] = 5",
@@ -104,6 +105,11 @@ SHARING = {
         _ARRAY, "sp.csr_matrix((a, np.arange(4), np.array([0, 4])), copy=False)", "{0} *= 3", "{0}.toarray()"),
     "what a decision tree has": (_TREE, "a.tree_.threshold", "{0}[0] = 7", "{0}.tolist()"),
     "a part of what a decision tree has": (_TREE, "[a.tree_.children_left[1:]]", "{0}[0][0] = 7", "{0}[0].tolist()"),
+    "scipy's tree of points": (_POINTS, "[spatial.KDTree(a[1:])]", "", "{0}[0].data.tolist()"),
+    "scikit-learn's tree of points": (_POINTS, "neighbors.KDTree(a)", "", "{0}.query([[14.0, 15.0]])[0].tolist()"),
+    "a ball tree": (_POINTS, "neighbors.BallTree(a)", "", "np.asarray({0}.data).tolist()"),
+    "neighbors": (_POINTS, "neighbors.NearestNeighbors(n_neighbors=1, algorithm='kd_tree').fit(a)", "",
+                  "{0}.kneighbors([[14.0, 15.0]])[0].tolist()"),
     "a file in memory": (_BYTES, "io.BytesIO(a)", "{0}.write(b'x')", "{0}.getvalue()"),
     "an array over a file in memory": (
         ("io.BytesIO(b'0123')", "", "{0}.getvalue()"), "np.frombuffer(a.getbuffer(), np.uint8)", "{0}[0] = 66", "{0}"),
@@ -112,14 +118,23 @@ SHARING = {
 }  # fmt: skip
 _IMPORTS = (
     "import array, ctypes, io, numpy as np, pandas as pd, polars as pl, pyarrow as pa, scipy.sparse as sp, torch\n"
-    "import sklearn.tree as st"
+    "import scipy.spatial as spatial, sklearn.neighbors as neighbors, sklearn.tree as st"
 )
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _loaded() -> None:
     """What a cell may use is limited: libraries are loaded before."""
-    for name in ("pandas", "pyarrow", "polars", "torch", "scipy.sparse", "sklearn.tree"):
+    for name in (
+        "pandas",
+        "pyarrow",
+        "polars",
+        "torch",
+        "scipy.sparse",
+        "scipy.spatial",
+        "sklearn.neighbors",
+        "sklearn.tree",
+    ):
         importlib.import_module(name)
 
 
